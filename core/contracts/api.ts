@@ -1,0 +1,157 @@
+import type { DescMethod, FileRegistry, Message } from '@bufbuild/protobuf';
+import type { Logger } from '../kernel/plugin.ts';
+import { point, token } from '../kernel/plugin.ts';
+import type { Code, FieldViolation } from './errors.ts';
+
+/**
+ * How a plugin contributes a service. From one proto file and its handlers follow gRPC, server reflection, REST,
+ * validation and everything else that reads descriptors.
+ */
+
+/** What a handler knows of the call besides its request. It cannot tell which surface called it. */
+export interface Call {
+  /** '/issuepb.IssueService/CreateIssue'. */
+  readonly method: string;
+  readonly actor: Actor;
+  /** Names the call in logs and responses; the caller's own where it sent a usable one. */
+  readonly requestId: string;
+  /** Milliseconds since 1970; Infinity when the caller set none and none applies. */
+  readonly deadline: number;
+  /** Aborted when the caller cancels or goes away, at the deadline, and when the server's patience ends. */
+  readonly signal: AbortSignal;
+  /** Carries request id and method. */
+  readonly log: Logger;
+}
+
+export interface Actor {
+  readonly kind: 'anonymous' | 'user' | 'system';
+  /** A user's id; null for the other kinds. */
+  readonly userId: string | null;
+}
+
+/** The shape of a method in a service definition of grpc-js, as ts-proto writes it. */
+export interface MethodDefinition {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: the types of each method are inferred from its definition
+  readonly requestDeserialize: (bytes: Buffer) => any;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly responseSerialize: (message: any) => Buffer;
+}
+export type ServiceDefinition = Readonly<Record<string, MethodDefinition>>;
+
+type Request<M extends MethodDefinition> = ReturnType<M['requestDeserialize']>;
+type Response<M extends MethodDefinition> = Parameters<M['responseSerialize']>[0];
+
+/** `(request, call) => response`, or an async generator where the method streams its response. */
+export type Handler<M extends MethodDefinition> = M['responseStream'] extends true
+  ? (request: Request<M>, call: Call) => AsyncIterable<Response<M>>
+  : (request: Request<M>, call: Call) => Promise<Response<M>> | Response<M>;
+export type Handlers<D extends ServiceDefinition> = { readonly [K in keyof D]: Handler<D[K]> };
+
+/** Who may call a method, and what the call does. Every method has one, or the start fails. */
+export interface Policy {
+  /**
+   * 'anyone': no identity needed. 'caller': any known caller. 'admin': an administrator.
+   * While no identity plugin is enabled every caller is anonymous and may call every method.
+   */
+  readonly access: 'anyone' | 'caller' | 'admin';
+  /** 'read' changes nothing, and so may be repeated without thought. */
+  readonly effect: 'read' | 'write';
+}
+export type Policies<D extends ServiceDefinition> = { readonly [K in keyof D]: Policy };
+
+/** A contributed service; made by `service`, which checks handlers and policies against the definition. */
+export interface ServiceContribution {
+  readonly definition: ServiceDefinition;
+  /** A serialized google.protobuf.FileDescriptorSet with the service's file and all that it imports. */
+  readonly descriptors: Uint8Array;
+  readonly handlers: Readonly<Record<string, (request: never, call: Call) => unknown>>;
+  readonly policy: Readonly<Record<string, Policy>>;
+}
+
+export function service<D extends ServiceDefinition>(contribution: {
+  readonly definition: D;
+  readonly descriptors: Uint8Array;
+  readonly handlers: Handlers<D>;
+  readonly policy: Policies<D>;
+}): ServiceContribution {
+  return contribution as unknown as ServiceContribution;
+}
+
+export const apiServices = point<ServiceContribution>('api.services', 'collector-last');
+
+/** One method that can be called, as the servers see it. */
+export interface ApiMethod {
+  /** '/issuepb.IssueService/CreateIssue'. */
+  readonly path: string;
+  readonly service: string;
+  readonly name: string;
+  readonly descriptor: DescMethod;
+  readonly responseStream: boolean;
+  readonly policy: Policy;
+}
+
+/** What a server knows of a call when it comes in. */
+export interface CallOrigin {
+  /** The caller's own request id; one is made where it is absent or not 1 to 128 visible ASCII characters. */
+  readonly requestId?: string;
+  /** Milliseconds since 1970. */
+  readonly deadline?: number;
+  /** Aborted when the caller cancels or goes away. */
+  readonly signal: AbortSignal;
+  /** A header or metadata value by its lower-case name. */
+  readonly header: (name: string) => string | undefined;
+  /** Gets the request id as soon as it is settled, before anything can fail. */
+  readonly onRequestId?: (requestId: string) => void;
+}
+
+/**
+ * The call pipeline: deadline, decoding, validation, handler, error mapping, log, once for all servers. Requests
+ * come as bytes or as a message of the registry; responses leave as bytes.
+ */
+export interface Api {
+  /** Empty until the api plugin has started; it starts before whoever requires it. */
+  readonly methods: ReadonlyMap<string, ApiMethod>;
+  /** Every contributed file, with extensions such as google.api.http. */
+  readonly registry: FileRegistry;
+  /** The same files as a serialized FileDescriptorSet, unknown options included. */
+  readonly descriptors: Uint8Array;
+  /** Rejects with CallError and nothing else. */
+  unary(method: ApiMethod, request: Uint8Array | Message, origin: CallOrigin): Promise<Uint8Array>;
+  /** Throws CallError and nothing else. Ends when the iterator is returned or the origin's signal is aborted. */
+  serverStream(method: ApiMethod, request: Uint8Array | Message, origin: CallOrigin): AsyncIterable<Uint8Array>;
+}
+
+export const api = token<Api>('api');
+
+/** How a call failed, fit for the wire: well-formed text of bounded length, nothing from a driver. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+  readonly code: Code;
+  readonly reason: string;
+  readonly fields: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+  /** A serialized google.rpc.Status with ErrorInfo, and BadRequest and RetryInfo where they apply; at most 8 KiB. */
+  readonly status: Uint8Array;
+
+  constructor(parts: {
+    readonly code: Code;
+    readonly reason: string;
+    readonly message: string;
+    readonly fields: readonly FieldViolation[];
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly retryAfterMs: number | undefined;
+    readonly status: Uint8Array;
+  }) {
+    super(parts.message);
+    this.code = parts.code;
+    this.reason = parts.reason;
+    this.fields = parts.fields;
+    this.metadata = parts.metadata;
+    this.retryAfterMs = parts.retryAfterMs;
+    this.status = parts.status;
+  }
+}

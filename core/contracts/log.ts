@@ -1,0 +1,147 @@
+import { token } from '../kernel/plugin.ts';
+import { defineTable, int64, type Json, json, text, timestamp, uuid } from './tables.ts';
+
+/**
+ * The change log: what was changed, in the order of the commits.
+ *
+ * A *scope* is a row that counts the transactions that changed it or anything in it (a project, a user). A
+ * mutation emits its events in the transaction that makes it, so a change and its event are stored together or not
+ * at all. Within a scope, revisions have no gap and follow the order of the commits; the events of one transaction
+ * in one scope share a revision and are told apart by `ordinal`, from 0.
+ *
+ * Across scopes, `seq` is the total order. It grows with each event, has no meaning beyond its order, keeps each
+ * scope's order, and the events of one transaction follow each other.
+ */
+
+export type ChangeKind = 'CREATED' | 'UPDATED' | 'DELETED';
+
+export interface FieldChange {
+  /** In proto names. */
+  readonly field: string;
+  readonly from: Json;
+  readonly to: Json;
+}
+
+/** What a transaction says about one change. */
+export interface ChangeEvent {
+  /** 'issue', 'project', 'project_member', 'user' ...: the table's resource, in the singular. */
+  readonly entity: string;
+  readonly entityId: string;
+  readonly kind: ChangeKind;
+  /** Who did it: a user's id, or null. */
+  readonly actor: string | null;
+  /** What changed, from what to what; for CREATED the fields that have a value, from null. */
+  readonly changes: readonly FieldChange[];
+  /** The entity's row after the change; null when it was deleted. */
+  readonly after: Json;
+}
+
+/** One event of the log. */
+export interface Change {
+  readonly seq: number;
+  /** UUIDv7, the same wherever the event is delivered. */
+  readonly id: string;
+  /** The same for all events of one transaction. */
+  readonly transaction: string;
+  /** '<table>/<key>' of the scope's row. */
+  readonly scope: string;
+  readonly revision: number;
+  readonly ordinal: number;
+  /** The transaction's time, in microseconds. */
+  readonly time: number;
+  readonly actor: string | null;
+  readonly entity: string;
+  readonly entityId: string;
+  readonly kind: ChangeKind;
+  /** The names of the changed fields. */
+  readonly fields: readonly string[];
+  readonly after: Json;
+}
+
+/** What one commit of this instance changed. */
+export interface Committed {
+  /** The last seq of the commit; null where the store leaves the order to the log plugin. */
+  readonly seq: number | null;
+  readonly changes: readonly { readonly entity: string; readonly entityId: string; readonly scope: string }[];
+}
+
+/** One entry of the permanent history of an entity. */
+export interface HistoryEntry {
+  readonly id: string;
+  readonly time: number;
+  readonly actor: string | null;
+  readonly kind: ChangeKind;
+  readonly revision: number;
+  readonly changes: readonly FieldChange[];
+}
+
+export interface ChangeLog {
+  /** The id of the store whose log this is; a position of another store's log means nothing here. */
+  storeId(): string;
+  /** The seq of the newest event, 0 when there is none. */
+  head(): Promise<number>;
+  /**
+   * The events after a position, in order. Ends between transactions, so it may return a few more than `limit`
+   * (default 500). Empty when nothing follows.
+   */
+  read(options: {
+    readonly after: number;
+    readonly limit?: number;
+    readonly signal?: AbortSignal;
+  }): Promise<readonly Change[]>;
+  /**
+   * Calls the listener with every event after the head at the time of the call, in order, whole transactions at a
+   * time, once each. One listener's slowness holds up the others: it must not wait. Returns the end.
+   */
+  follow(listener: (changes: readonly Change[]) => void): () => void;
+  /** An entity's history, oldest first. `after` is the `next` of the page before. */
+  history(options: {
+    readonly entity: string;
+    readonly entityId: string;
+    readonly limit: number;
+    readonly after?: string;
+  }): Promise<{ readonly entries: readonly HistoryEntry[]; readonly next?: string }>;
+}
+
+export const changeLog = token<ChangeLog>('log');
+
+/** Events, until they are trimmed. `seq` is null from the commit until the order is made. */
+export const changesTable = defineTable({
+  name: 'changes',
+  columns: {
+    id: uuid(),
+    seq: int64({ nullable: true }),
+    transaction: uuid(),
+    scope: text({ maxLength: 200 }),
+    revision: int64(),
+    ordinal: int64(),
+    time: timestamp(),
+    actor: text({ nullable: true, maxLength: 200 }),
+    entity: text({ maxLength: 50 }),
+    entity_id: text({ maxLength: 200 }),
+    kind: text({ maxLength: 20 }),
+    fields: json(),
+    after: json({ nullable: true }),
+  },
+  primaryKey: ['id'],
+  unique: { changes_seq: ['seq'], changes_scope: ['scope', 'revision', 'ordinal'] },
+});
+
+/** Who changed which field from what to what, for ever. */
+export const historyTable = defineTable({
+  name: 'history',
+  columns: {
+    id: uuid(),
+    entity: text({ maxLength: 50 }),
+    entity_id: text({ maxLength: 200 }),
+    scope: text({ maxLength: 200 }),
+    revision: int64(),
+    ordinal: int64(),
+    time: timestamp(),
+    actor: text({ nullable: true, maxLength: 200 }),
+    kind: text({ maxLength: 20 }),
+    changes: json(),
+  },
+  primaryKey: ['id'],
+  indexes: { history_entity: ['entity', 'entity_id', 'time'] },
+});

@@ -1,0 +1,81 @@
+import type { Project } from '../../proto/gen/project/v1/project.ts';
+import { point, token } from '../kernel/plugin.ts';
+import type { ReadTransaction, WriteTransaction } from './store.ts';
+import { defineTable, int64, text, uuid } from './tables.ts';
+
+/**
+ * A project's scope: what every mutation inside the project locks and counts in. A table of its own, so that an
+ * issue's write changes neither the project's etag nor its cached row. It outlives the project, whose key stays
+ * reserved.
+ */
+export const projectScopes = defineTable({
+  name: 'project_scopes',
+  columns: {
+    /** The project's id. */
+    id: uuid(),
+    key: text({ maxLength: 10 }),
+    revision: int64(),
+    /** The number of the newest issue, deleted ones included. */
+    last_number: int64(),
+    issue_count: int64(),
+    open_issue_count: int64(),
+  },
+  primaryKey: ['id'],
+  unique: { project_key: ['key'] },
+  revision: 'revision',
+});
+
+export type StatusCategory = 'OPEN' | 'ACTIVE' | 'DONE';
+export type Guard = 'ASSIGNEE' | 'RESOLUTION';
+
+/** The values that a project's issues may have, and the ways between its statuses. */
+export interface Workflow {
+  readonly types: readonly string[];
+  /** Most urgent first. */
+  readonly priorities: readonly string[];
+  readonly defaultPriority: string;
+  readonly statuses: readonly {
+    readonly name: string;
+    readonly category: StatusCategory;
+    readonly guards: readonly Guard[];
+  }[];
+  readonly initialStatus: string;
+  readonly resolutions: readonly string[];
+  readonly transitions: readonly { readonly from: string; readonly to: readonly string[] }[];
+  /** Where an issue in the category OPEN goes when somebody is assigned to it. */
+  readonly assignedStatus: string;
+  /** Where an issue goes that loses its assignee in a status that needs one. */
+  readonly unassignedStatus: string;
+}
+
+/** What other services need to know of projects. */
+export interface Projects {
+  /** The project as projectpb shows it, or undefined. Not for guards. */
+  find(id: string): Promise<Project | undefined>;
+  workflow(tx: ReadTransaction, projectId: string): Promise<Workflow>;
+  /** The key of a project, also of a deleted one; undefined when there never was one. Keys never change. */
+  keyOf(tx: ReadTransaction, projectId: string): Promise<string | undefined>;
+  /** The project that has, or had, this key. */
+  idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined>;
+  /**
+   * Begins a change of something inside a project: locks its scope as 'update', then its row as 'share'.
+   * INVALID_ARGUMENT that names the request's field when there is no such project; FAILED_PRECONDITION
+   * PROJECT_ARCHIVED when it is archived. Call it before any other lock; for several projects in ascending order
+   * of their ids.
+   */
+  beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<void>;
+}
+
+export const projects = token<Projects>('projects');
+
+/** Something that lives in projects and goes with them. */
+export interface ProjectContents {
+  /** In words, plural: 'issues'. */
+  readonly name: string;
+  /** A project that holds some is not deleted without force. */
+  count(tx: WriteTransaction, projectId: string): Promise<number>;
+  /** Deletes them all, each with its event; the project's scope is locked. */
+  deleteAll(tx: WriteTransaction, projectId: string, actor: string | null): Promise<void>;
+}
+
+export const projectContents = point<ProjectContents>('projects.contents');

@@ -1,0 +1,140 @@
+import { token } from '../kernel/plugin.ts';
+import { DomainError } from './errors.ts';
+import type { ChangeEvent, Committed } from './log.ts';
+import type { Find, GroupCount, Page, Value, Where } from './query.ts';
+import type { AnyTable, NewRow, Row } from './tables.ts';
+
+/**
+ * Where rows are kept. One storage plugin provides it; every service runs on any of them.
+ *
+ * Isolation. `read` sees one snapshot for as long as it runs. `write` is atomic; in it a read sees what was
+ * committed when that read ran, plus the transaction's own writes, so what must still hold at commit is locked:
+ * first the scopes (see log.ts) that the transaction changes, in ascending order of their ids, as 'update'; then
+ * the rows it refers to, as 'share'; guards are evaluated after the locks.
+ *
+ * A write function may run more than once, so it has no effect outside its transaction. What it returns is handed
+ * on after the commit. When it throws, nothing is stored.
+ */
+export interface Store {
+  /** Names this data: the same after a restart of a durable store, a new one for a new or emptied store. */
+  readonly id: string;
+  /** 'memdb', 'postgres' ...: as DB_TYPE names it. */
+  readonly kind: string;
+  read<T>(fn: (tx: ReadTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  write<T>(fn: (tx: WriteTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /**
+   * Waits until this caller is the one holder of the name among all instances, runs fn, and gives the name up.
+   * fn's signal is aborted when the lease is lost or options.signal is. With wait: false, returns undefined at
+   * once, without running fn, when the name is held.
+   */
+  lease<T>(
+    name: string,
+    fn: (signal: AbortSignal) => Promise<T>,
+    options?: { readonly signal?: AbortSignal; readonly wait?: boolean },
+  ): Promise<T | undefined>;
+  /**
+   * Calls the listener after each commit of this instance that emitted events, in commit order, before the write's
+   * promise settles. A listener must not throw and must not wait. Returns the function that ends it.
+   */
+  onCommit(listener: (committed: Committed) => void): () => void;
+}
+
+export interface TransactionOptions {
+  /** Ends the transaction, or the wait for one, with `unavailable`; nothing is stored. */
+  readonly signal?: AbortSignal;
+  /** The most milliseconds the transaction may take, waiting included. Default 10,000. Then as with signal. */
+  readonly timeoutMs?: number;
+}
+
+export interface ReadTransaction {
+  table<T extends AnyTable>(table: T): TableReader<T>;
+  /** The transaction's time in microseconds; greater in a later write of this store than in an earlier one. */
+  readonly now: number;
+}
+
+export interface WriteTransaction extends ReadTransaction {
+  table<T extends AnyTable>(table: T): TableWriter<T>;
+  /**
+   * Records what this transaction changes, in the same commit (see log.ts). The scope is a row of a table that
+   * declares `revision`; its revision grows by one with the first event of the transaction in it.
+   * Returns that revision. `not_found` when the scope's row does not exist.
+   */
+  emit(scopeTable: AnyTable, scopeKey: Key, event: ChangeEvent): Promise<{ readonly revision: number }>;
+}
+
+/** The value of a primary key of one column, or the values of one of several, in the declared order. */
+export type Key = Value | readonly Value[];
+
+export interface TableReader<T extends AnyTable> {
+  /** The row, or undefined. */
+  get(key: Key): Promise<Row<T> | undefined>;
+  /** The rows that exist, in the order of the keys; a key given twice is returned once. */
+  getMany(keys: readonly Key[]): Promise<Row<T>[]>;
+  /** One page; see query.ts. */
+  find(query?: Find): Promise<Page<Row<T>>>;
+  /** How many rows match; examines them all. */
+  count(query?: { readonly where?: Where }): Promise<number>;
+  /** How many rows match, for each combination of the columns' values, ordered by those values. */
+  countBy(groupBy: readonly string[], query?: { readonly where?: Where }): Promise<readonly GroupCount[]>;
+}
+
+export interface TableWriter<T extends AnyTable> extends TableReader<T> {
+  /** Returns the row as stored. `already_exists` names the key; `invalid` names the column. */
+  insert(row: NewRow<T>): Promise<Row<T>>;
+  /**
+   * Changes the named columns. Returns the row as stored. `not_found`; `conflict` when ifVersion is not the row's
+   * version; `already_exists`; `invalid`, also for a column of the primary key.
+   */
+  update(key: Key, patch: Partial<NewRow<T>>, options?: { readonly ifVersion?: number }): Promise<Row<T>>;
+  /** Adds to int64 columns, and leaves `version` as it is. Returns the row as stored. `not_found`. */
+  increment(key: Key, amounts: { readonly [K in keyof Row<T>]?: number }): Promise<Row<T>>;
+  /** Returns the row that was deleted. `not_found`, `conflict`. */
+  delete(key: Key, options?: { readonly ifVersion?: number }): Promise<Row<T>>;
+  /**
+   * Keeps the row as it is until the transaction ends: 'update' against any other lock, 'share' against changes.
+   * Returns the row as it is now, or undefined when it does not exist.
+   */
+  lock(key: Key, mode: 'update' | 'share'): Promise<Row<T> | undefined>;
+}
+
+export const store = token<Store>('storage.store');
+
+export type StoreErrorKind = 'not_found' | 'already_exists' | 'conflict' | 'invalid' | 'unavailable';
+
+const codeOf = {
+  not_found: 'NOT_FOUND',
+  already_exists: 'ALREADY_EXISTS',
+  conflict: 'ABORTED',
+  invalid: 'INVALID_ARGUMENT',
+  unavailable: 'UNAVAILABLE',
+} as const;
+
+/** What a store throws; services turn it into errors that name the request's fields. */
+export class StoreError extends DomainError {
+  override readonly name = 'StoreError';
+  readonly kind: StoreErrorKind;
+  readonly table: string | undefined;
+  /** already_exists: the unique key, or 'primary'. invalid: the column, where it is one. */
+  readonly key: string | undefined;
+
+  constructor(
+    kind: StoreErrorKind,
+    message: string,
+    at: { readonly table?: string; readonly key?: string; readonly cause?: unknown } = {},
+  ) {
+    super(codeOf[kind], `STORE_${kind.toUpperCase()}`, message, { cause: at.cause });
+    this.kind = kind;
+    this.table = at.table;
+    this.key = at.key;
+  }
+}
+
+/** True for a StoreError of this kind, and of this key where one is given; across copies of this package. */
+export function isStoreError(error: unknown, kind: StoreErrorKind, key?: string): error is StoreError {
+  return (
+    error instanceof Error &&
+    error.name === 'StoreError' &&
+    (error as StoreError).kind === kind &&
+    (key === undefined || (error as StoreError).key === key)
+  );
+}
