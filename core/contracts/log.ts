@@ -90,8 +90,8 @@ export interface ChangeLog {
     readonly signal?: AbortSignal;
   }): Promise<readonly Change[]>;
   /**
-   * Calls the listener with every event after the head at the time of the call, in order, whole transactions at a
-   * time, once each. One listener's slowness holds up the others: it must not wait. Returns the end.
+   * Calls the listener with at least every event that is committed after this call, in order, whole transactions at
+   * a time, once each. A listener must not throw and must not wait. Returns the end.
    */
   follow(listener: (changes: readonly Change[]) => void): () => void;
   /** An entity's history, oldest first. `after` is the `next` of the page before. */

@@ -66,8 +66,8 @@ export interface Find {
   readonly where?: Where;
   /**
    * Default: by primary key. The columns must follow, in one of the table's indexes, unique keys or its primary
-   * key, the columns that `where` holds equal to one value (`eq` in its top-level `and`); else `invalid`. The
-   * primary key breaks ties, in the same direction.
+   * key, the columns that `where` holds equal to one value (`eq` or `isNull` in its top-level `and`); else
+   * `invalid`. The primary key breaks ties, in the same direction.
    */
   readonly orderBy?: Order;
   /** The `next` of a page of the same query, or core/lib/cursor.ts's cursor of a row of it; else `invalid`. */

@@ -20,6 +20,8 @@ export interface Store {
   readonly id: string;
   /** 'memdb', 'postgres' ...: as DB_TYPE names it. */
   readonly kind: string;
+  /** True where other instances may write to the same data; then the log is also polled, not only followed by commits. */
+  readonly shared: boolean;
   read<T>(fn: (tx: ReadTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   write<T>(fn: (tx: WriteTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**

@@ -16,8 +16,8 @@ export interface ColumnTypes {
   /** A finite number. */
   float: number;
   bool: boolean;
-  /** JSON values; not indexed, not compared, deeply frozen. */
-  json: Json;
+  /** JSON values; not indexed, not compared, deeply frozen. JSON's null on its own is no value. */
+  json: NonNullable<Json>;
   /** Lower-case, with dashes. */
   uuid: string;
   /** Microseconds since 1970-01-01T00:00:00Z; a safe integer. */
@@ -68,16 +68,17 @@ export type NewRow<T extends AnyTable> = T extends Table<infer C> ? NewRowOf<C> 
 /** The tables of every plugin. A storage plugin collects them; names are unique across plugins. */
 export const tables = point<AnyTable>('storage.tables');
 
-const column =
-  <T extends ColumnType>(type: T) =>
-  <N extends boolean = false>({
-    nullable,
-    maxLength,
-  }: {
-    readonly nullable?: N;
-    readonly maxLength?: number;
-  } = {}): Column<T, N> =>
-    Object.freeze({ type, nullable: (nullable ?? false) as N, ...(maxLength === undefined ? {} : { maxLength }) });
+// Overloads rather than a type parameter for `nullable`: it would be inferred from where the column is used.
+interface ColumnMaker<T extends ColumnType> {
+  (options: { readonly nullable: true; readonly maxLength?: number }): Column<T, true>;
+  (options?: { readonly nullable?: false; readonly maxLength?: number }): Column<T, false>;
+}
+
+function column<T extends ColumnType>(type: T): ColumnMaker<T> {
+  const make = (options: { readonly nullable?: boolean; readonly maxLength?: number } = {}): Column =>
+    Object.freeze({ type, nullable: false, ...options });
+  return make as ColumnMaker<T>;
+}
 
 /** The makers of columns: `text({ maxLength: 200 })`, `timestamp({ nullable: true })` ... */
 export const text = column('text');

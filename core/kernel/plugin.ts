@@ -118,7 +118,9 @@ export interface PluginSpec<
   readonly secrets?: readonly string[];
   /** Milliseconds a phase may take, where the kernel's default (30 s up, 8 s down) does not fit. */
   readonly deadlines?: { readonly setup?: number; readonly start?: number; readonly drain?: number };
-  setup(context: SetupContext<R, O, C, S>): SetupResult<P, L> | Promise<SetupResult<P, L>>;
+  setup(
+    context: SetupContext<R, O, C, S>,
+  ): SetupResult<NoInfer<P>, NoInfer<L>> | Promise<SetupResult<NoInfer<P>, NoInfer<L>>>;
 }
 
 const brand: unique symbol = Symbol.for('issue-tracker.plugin');

@@ -1,0 +1,17 @@
+import type { Builtins } from '../core/kernel/index.ts';
+
+/** The plugins of this package by name. Nothing is imported before it is needed. */
+export const builtins: Builtins = {
+  'storage-memdb': () => import('../plugins/storage-memdb/plugin.ts'),
+  'cache-memory': () => import('../plugins/cache-memory/plugin.ts'),
+  'transport-stream': () => import('../plugins/transport-stream/plugin.ts'),
+  log: () => import('../plugins/log/plugin.ts'),
+  user: () => import('../plugins/user/plugin.ts'),
+  project: () => import('../plugins/project/plugin.ts'),
+  issue: () => import('../plugins/issue/plugin.ts'),
+  api: () => import('../plugins/api/plugin.ts'),
+  grpc: () => import('../plugins/grpc/plugin.ts'),
+  rest: () => import('../plugins/rest/plugin.ts'),
+  health: () => import('../plugins/health/plugin.ts'),
+  seed: () => import('../plugins/seed/plugin.ts'),
+};

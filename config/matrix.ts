@@ -1,0 +1,165 @@
+import type { Matrix, Variable, VariableValues } from '../core/kernel/index.ts';
+
+/** The variables, in the order of the reference. docs/reference/settings.md and .env.example are tested against it. */
+const variables = [
+  {
+    name: 'GRPC_PORT',
+    kind: 'integer',
+    min: 0,
+    max: 65535,
+    default: '50052',
+    doc: 'Port of the gRPC server; 0 takes a free one.',
+    sets: [{ plugin: 'grpc', path: ['port'] }],
+  },
+  {
+    name: 'GRPC_HOST',
+    kind: 'text',
+    doc: 'Address the gRPC server listens on; all interfaces when it is not set.',
+    sets: [{ plugin: 'grpc', path: ['host'] }],
+  },
+  {
+    name: 'HTTP_PORT',
+    kind: 'integer',
+    min: 0,
+    max: 65535,
+    default: '8080',
+    doc: 'Port of the HTTP server; 0 takes a free one.',
+    sets: [{ plugin: 'rest', path: ['port'] }],
+  },
+  {
+    name: 'HTTP_HOST',
+    kind: 'text',
+    doc: 'Address the HTTP server listens on; all interfaces when it is not set.',
+    sets: [{ plugin: 'rest', path: ['host'] }],
+  },
+  {
+    name: 'ENVIRONMENT',
+    kind: 'text',
+    default: 'development',
+    doc: 'Name of the environment; nothing is seeded in `production`.',
+  },
+  {
+    name: 'DB_TYPE',
+    kind: 'choice',
+    choices: ['memdb'],
+    planned: ['postgres', 'sqlite'],
+    default: 'memdb',
+    doc: 'Where the data is kept.',
+  },
+  {
+    name: 'CACHE_TYPE',
+    kind: 'choice',
+    choices: ['memory'],
+    planned: ['redis'],
+    default: 'memory',
+    doc: 'Where rows that were read are kept near.',
+  },
+  {
+    name: 'CACHE_TTL',
+    kind: 'integer',
+    min: 1,
+    max: 31_536_000,
+    default: '3600',
+    doc: 'Seconds that a row stays in the cache at most.',
+    sets: [{ plugin: 'cache-memory', path: ['ttlSeconds'] }],
+  },
+  {
+    name: 'MEMORY_CACHE_SIZE',
+    kind: 'integer',
+    min: 1,
+    max: 10_000_000,
+    default: '10000',
+    doc: 'Rows that the memory cache holds at most.',
+    sets: [{ plugin: 'cache-memory', path: ['maxEntries'] }],
+  },
+  {
+    name: 'COMMUNICATION_METHOD',
+    kind: 'choice',
+    choices: ['stream'],
+    planned: ['redis', 'kafka'],
+    default: 'stream',
+    doc: 'How instances tell each other that something changed.',
+  },
+  {
+    name: 'SEED_USER_COUNT',
+    kind: 'integer',
+    min: 0,
+    max: 100_000,
+    default: '5',
+    doc: 'Users that are made in an empty store.',
+    sets: [{ plugin: 'seed', path: ['counts', 'users'] }],
+  },
+  {
+    name: 'SEED_PROJECT_COUNT',
+    kind: 'integer',
+    min: 0,
+    max: 100_000,
+    default: '5',
+    doc: 'Projects that are made in an empty store.',
+    sets: [{ plugin: 'seed', path: ['counts', 'projects'] }],
+  },
+  {
+    name: 'SEED_RELATIONSHIPS',
+    kind: 'switch',
+    default: 'false',
+    doc: 'Whether the seeded projects get members and issues.',
+    sets: [{ plugin: 'seed', path: ['relationships'] }],
+  },
+  {
+    name: 'LOG_LEVEL',
+    kind: 'choice',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    doc: 'The least severe messages that are logged.',
+  },
+  {
+    name: 'LOG_CALLS',
+    kind: 'choice',
+    choices: ['slow', 'all', 'none'],
+    default: 'slow',
+    doc: 'Which calls are logged: `slow` is errors and calls over 100 ms.',
+    sets: [{ plugin: 'api', path: ['logCalls'] }],
+  },
+  {
+    name: 'TRACKER_CONFIG',
+    kind: 'text',
+    doc: 'Path of a settings file (YAML).',
+    realOnly: true,
+  },
+  {
+    name: 'PLUGINS',
+    kind: 'text',
+    doc: 'Plugins to add, separated by commas: names of built-ins, `./file.ts`, or packages.',
+    realOnly: true,
+  },
+] as const satisfies readonly Variable[];
+
+/** Enabled whatever the variables say. */
+const ALWAYS = ['log', 'user', 'project', 'issue', 'api', 'grpc', 'rest', 'health'];
+
+/** Which plugin each choice of a variable enables. */
+const CHOSEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  DB_TYPE: { memdb: 'storage-memdb' },
+  CACHE_TYPE: { memory: 'cache-memory' },
+  COMMUNICATION_METHOD: { stream: 'transport-stream' },
+};
+
+function plugins(values: VariableValues) {
+  const list = ALWAYS.map((use) => ({ use, origin: 'default' }));
+  for (const [variable, choices] of Object.entries(CHOSEN)) {
+    const chosen = values.get(variable);
+    const use = choices[String(chosen?.value)];
+    if (chosen && use) list.push({ use, origin: originOf(variable, chosen.origin) });
+  }
+  const environment = values.get('ENVIRONMENT');
+  if (environment && String(environment.value).toLowerCase() !== 'production')
+    list.push({ use: 'seed', origin: originOf('ENVIRONMENT', environment.origin) });
+  return list;
+}
+
+function originOf(variable: string, origin: string): string {
+  return origin.includes(variable) ? origin : `${variable}, ${origin}`;
+}
+
+/** Turns variables into enabled plugins and their settings. Pure. */
+export const matrix: Matrix = { variables, plugins };

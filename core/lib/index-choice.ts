@@ -1,0 +1,124 @@
+import type { Order, Value, Where } from '../contracts/query.ts';
+import { StoreError } from '../contracts/store.ts';
+import type { AnyTable } from '../contracts/tables.ts';
+import { afterPrefix, compareValues } from './compare.ts';
+import { orderColumns } from './cursor.ts';
+import { conjuncts } from './where.ts';
+
+/** One end of a range of an index, in the column after the equal ones. */
+export interface End {
+  readonly value: Value | null;
+  readonly inclusive: boolean;
+}
+
+/** Which part of which index to walk, and what is left to test for each row. */
+export interface IndexChoice {
+  /** The name of the index or unique key, or 'primary'. */
+  readonly index: string;
+  /** What the leading columns of the index equal. */
+  readonly equal: readonly (Value | null)[];
+  /** The range of the next column. */
+  readonly lower?: End;
+  readonly upper?: End;
+  /** Every column that the condition holds equal to one value, whether the index has it or not. */
+  readonly fixed: Readonly<Record<string, Value | null>>;
+  /** What the walk itself does not see to. */
+  readonly residual: readonly Where[];
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly columns: readonly string[];
+}
+
+/** Every index of the table, 'primary' first, each with the primary key behind its own columns. */
+export function indexesOf(table: AnyTable): readonly Candidate[] {
+  return [
+    { name: 'primary', columns: table.primaryKey },
+    ...Object.entries({ ...table.unique, ...table.indexes }).map(([name, columns]) => ({
+      name,
+      columns: [...new Set([...columns, ...table.primaryKey])],
+    })),
+  ];
+}
+
+/** Null sorts after every value and is in no range, so a range without an upper end stops before it. */
+const BEFORE_NULL: End = { value: null, inclusive: false };
+
+function endsOf(where: Where): { column: string; lower?: End; upper: End } | undefined {
+  if (where.op === 'range') {
+    const { column, gt, gte, lt, lte } = where;
+    const lower = gt ?? gte;
+    const upper = lt ?? lte;
+    return {
+      column,
+      ...(lower === undefined ? {} : { lower: { value: lower, inclusive: gt === undefined } }),
+      upper: upper === undefined ? BEFORE_NULL : { value: upper, inclusive: lt === undefined },
+    };
+  }
+  if (where.op === 'prefix') {
+    const after = afterPrefix(where.value);
+    return {
+      column: where.column,
+      lower: { value: where.value, inclusive: true },
+      upper: after === undefined ? BEFORE_NULL : { value: after, inclusive: false },
+    };
+  }
+  if (where.op === 'in' && where.values.length > 0) {
+    const sorted = where.values.toSorted(compareValues);
+    return {
+      column: where.column,
+      lower: { value: sorted[0]!, inclusive: true },
+      upper: { value: sorted.at(-1)!, inclusive: true },
+    };
+  }
+  return undefined;
+}
+
+/**
+ * Chooses the index that gives the order and reads the least: the one with the most leading columns held equal,
+ * then the one with a range on the next. `orderBy: 'any'` is for counting. Throws 'invalid' when no index gives the
+ * order, that is, when no index has the same columns in the same order once those held equal are left out.
+ */
+export function chooseIndex(
+  table: AnyTable,
+  where: Where | undefined,
+  orderBy: Order | 'any' | undefined,
+): IndexChoice {
+  const parts = conjuncts(where);
+  const equalities = new Map<string, Where>();
+  for (const part of parts)
+    if ((part.op === 'eq' || part.op === 'isNull') && !equalities.has(part.column)) equalities.set(part.column, part);
+  const varying = (columns: readonly string[]): string => columns.filter((column) => !equalities.has(column)).join();
+  const wanted = orderBy === 'any' ? undefined : varying(orderColumns(table, orderBy));
+
+  let best: { candidate: Candidate; equal: number; range: Where | undefined; score: number } | undefined;
+  for (const candidate of indexesOf(table)) {
+    if (wanted !== undefined && varying(candidate.columns) !== wanted) continue;
+    let equal = 0;
+    while (equal < candidate.columns.length && equalities.has(candidate.columns[equal]!)) equal++;
+    const next = candidate.columns[equal];
+    const range = next === undefined ? undefined : parts.find((part) => endsOf(part)?.column === next);
+    const score = 2 * equal + (range ? 1 : 0);
+    if (!best || score > best.score) best = { candidate, equal, range, score };
+  }
+  if (!best)
+    throw new StoreError(
+      'invalid',
+      `${table.name}: no index gives the order ${orderColumns(table, orderBy as Order).join(', ')} for this condition`,
+      { table: table.name },
+    );
+
+  const { candidate, equal, range } = best;
+  const used = candidate.columns.slice(0, equal).map((column) => equalities.get(column)!);
+  const ends = range && endsOf(range);
+  const heldTo = (part: Where) => (part.op === 'eq' ? part.value : null);
+  return {
+    index: candidate.name,
+    equal: used.map(heldTo),
+    fixed: Object.fromEntries(Array.from(equalities, ([column, part]) => [column, heldTo(part)])),
+    ...(ends?.lower ? { lower: ends.lower } : {}),
+    ...(ends ? { upper: ends.upper } : {}),
+    residual: parts.filter((part) => !used.includes(part) && (part !== range || part.op === 'in')),
+  };
+}

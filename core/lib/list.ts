@@ -1,0 +1,66 @@
+import { invalidField } from '../contracts/errors.ts';
+import type { Order, Page, Where } from '../contracts/query.ts';
+import { isStoreError, type TableReader } from '../contracts/store.ts';
+import type { AnyTable, Row } from '../contracts/tables.ts';
+import { cursorOf } from './cursor.ts';
+import { pageSize, readToken, writeToken } from './pages.ts';
+
+/** A page ends before its rows pass this many bytes, so that a response fits the message limit of 4 MiB. */
+export const MAX_PAGE_BYTES = 3 * 1024 * 1024;
+
+export interface ListOptions<T extends AnyTable> {
+  readonly table: T;
+  readonly where?: Where | undefined;
+  readonly order: Order;
+  /** As requested, see pages.ts. */
+  readonly pageSize: number;
+  /** As requested; '' = the first page. */
+  readonly pageToken: string;
+  /** Names the list with its filter and order, see writeToken. */
+  readonly query: string;
+  /** About how many bytes a row takes in the response; a page of any rows then stays below the limit. */
+  readonly sizeOf?: (row: Row<T>) => number;
+}
+
+/** What a caller says of a list; the service adds its table and how large a row is. */
+export type ListRequest = Omit<ListOptions<AnyTable>, 'table' | 'sizeOf'>;
+
+/** One page of a list. It may be short, and even empty, before the last; `nextPageToken` is '' on the last. */
+export async function listPage<T extends AnyTable>(
+  reader: TableReader<T>,
+  options: ListOptions<T>,
+): Promise<{ rows: readonly Row<T>[]; nextPageToken: string }> {
+  const { table, where, order, query, sizeOf } = options;
+  const limit = pageSize(options.pageSize);
+  const after = readToken(options.pageToken, query);
+  let page: Page<Row<T>>;
+  try {
+    page = await reader.find({
+      orderBy: order,
+      limit,
+      ...(where === undefined ? {} : { where }),
+      ...(after === undefined ? {} : { after }),
+    });
+  } catch (error) {
+    // The cursor is what it was when the token was written; another version of the table may read it differently.
+    if (after !== undefined && isStoreError(error, 'invalid'))
+      throw invalidField('page_token', 'is no longer valid; begin again with an empty one');
+    throw error;
+  }
+  const fit = sizeOf ? fitting(page.rows, sizeOf) : page.rows.length;
+  const next = fit < page.rows.length ? cursorOf(table, order, page.rows[fit - 1] as Row<T>) : page.next;
+  return {
+    rows: fit < page.rows.length ? page.rows.slice(0, fit) : page.rows,
+    nextPageToken: next === undefined ? '' : writeToken(next, query),
+  };
+}
+
+/** How many of the rows fit a page; at least one, so that a list always goes on. */
+function fitting<R>(rows: readonly R[], sizeOf: (row: R) => number): number {
+  let bytes = 0;
+  for (const [index, row] of rows.entries()) {
+    bytes += sizeOf(row);
+    if (bytes > MAX_PAGE_BYTES && index > 0) return index;
+  }
+  return rows.length;
+}

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { type ChangeEvent, type Committed, changesTable, historyTable } from '../../contracts/log.ts';
+import { eq } from '../../contracts/query.ts';
+import type { Store } from '../../contracts/store.ts';
+import { uuidv7 } from '../../lib/uuid.ts';
+import { accounts, allRows, insertAccount, item, items, refuses, type StoreSuite, times } from './fixtures.ts';
+
+const event = (values: Partial<ChangeEvent> = {}): ChangeEvent => ({
+  entity: 'thing',
+  entityId: uuidv7(),
+  kind: 'UPDATED',
+  actor: null,
+  changes: [],
+  after: null,
+  ...values,
+});
+
+const emit = (store: Store, scope: string, values?: Partial<ChangeEvent>) =>
+  store.write((tx) => tx.emit(accounts, scope, event(values)));
+
+const changesOf = (store: Store, scope: string) =>
+  allRows(store, changesTable, {
+    where: eq('scope', `${accounts.name}/${scope}`),
+    orderBy: { columns: ['revision', 'ordinal'] },
+    limit: 50,
+  });
+
+export const events: StoreSuite = {
+  async 'stores an event with the change that it describes, and its history'({ store }) {
+    const scope = await insertAccount(store);
+    const entityId = uuidv7();
+    const changes = [
+      { field: 'name', from: null, to: 'x' },
+      { field: 'tags', from: ['a'], to: { b: [1] } },
+    ];
+    const { now, revision } = await store.write(async (tx) => {
+      const { revision } = await tx.emit(
+        accounts,
+        scope,
+        event({ entityId, kind: 'CREATED', actor: 'someone', changes, after: { id: entityId, n: [1, null] } }),
+      );
+      return { now: tx.now, revision };
+    });
+    assert.equal(revision, 1);
+    const [change, ...others] = await changesOf(store, scope);
+    assert.equal(others.length, 0);
+    const { id, seq, transaction, version, ...rest } = change!;
+    const same = {
+      scope: `${accounts.name}/${scope}`,
+      revision: 1,
+      ordinal: 0,
+      time: now,
+      actor: 'someone',
+      entity: 'thing',
+      entity_id: entityId,
+      kind: 'CREATED',
+    };
+    assert.deepEqual(rest, { ...same, fields: ['name', 'tags'], after: { id: entityId, n: [1, null] } });
+    assert.ok(transaction.length === 36 && version === 1 && (seq === null || seq > 0));
+    const history = await allRows(store, historyTable, {
+      where: { op: 'and', all: [eq('entity', 'thing'), eq('entity_id', entityId)] },
+      orderBy: { columns: ['time'] },
+    });
+    assert.deepEqual(
+      history.map((row) => ({ ...row })),
+      [{ ...same, id, changes, version: 1 }],
+    );
+  },
+
+  async 'takes one revision for each transaction and scope, without a gap, and numbers the events in it'({ store }) {
+    const [a, b] = [await insertAccount(store), await insertAccount(store)];
+    await emit(store, a);
+    const revisions = await store.write(async (tx) => {
+      const taken: number[] = [];
+      for (const scope of [a, b, a, a]) taken.push((await tx.emit(accounts, scope, event())).revision);
+      return taken;
+    });
+    assert.deepEqual(revisions, [2, 1, 2, 2]);
+    await emit(store, a);
+    const changes = await changesOf(store, a);
+    assert.deepEqual(
+      changes.map(({ revision, ordinal }) => [revision, ordinal]),
+      [
+        [1, 0],
+        [2, 0],
+        [2, 1],
+        [2, 2],
+        [3, 0],
+      ],
+    );
+    assert.equal(new Set(changes.slice(1, 4).map(({ transaction }) => transaction)).size, 1);
+    assert.equal(new Set(changes.map(({ transaction }) => transaction)).size, 3);
+    assert.equal(new Set(changes.map(({ id }) => id)).size, 5);
+    const row = await store.read((tx) => tx.table(accounts).get(a));
+    assert.deepEqual([row!.revision, row!.version], [3, 1], 'the revision is not the version');
+  },
+
+  async 'leaves no revision, event or history of a transaction that is rolled back'({ store }) {
+    const scope = await insertAccount(store);
+    await assert.rejects(
+      store.write(async (tx) => {
+        await tx.emit(accounts, scope, event());
+        throw new Error('rolled back');
+      }),
+      /rolled back/,
+    );
+    assert.deepEqual(await changesOf(store, scope), []);
+    assert.equal(await store.read((tx) => tx.table(historyTable).count()), 0);
+    assert.equal((await emit(store, scope)).revision, 1);
+  },
+
+  async 'keeps revisions without a gap under many writers, some of which fail'({ store }) {
+    const scopes = [await insertAccount(store), await insertAccount(store), await insertAccount(store)].sort();
+    const results = await Promise.allSettled(
+      times(45, (i) =>
+        store.write(async (tx) => {
+          const mine = scopes.filter((_, s) => (i + s) % 3 !== 0);
+          for (const scope of mine) await tx.table(accounts).lock(scope, 'update');
+          for (const scope of mine) await tx.emit(accounts, scope, event());
+          await tx.table(items).insert(item({ name: `name ${i % 30}` }));
+        }),
+      ),
+    );
+    assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 30);
+    for (const scope of scopes) {
+      const changes = await changesOf(store, scope);
+      assert.deepEqual(
+        changes.map(({ revision }) => revision),
+        times(changes.length, (i) => i + 1),
+      );
+    }
+  },
+
+  async 'orders the events of all scopes as they were committed, where it orders them'({ store }) {
+    const scopes = [await insertAccount(store), await insertAccount(store)].sort();
+    await assert.rejects(
+      store.write(async (tx) => {
+        await tx.emit(accounts, scopes[0]!, event());
+        throw new Error('rolled back');
+      }),
+    );
+    for (let i = 0; i < 6; i++)
+      await store.write(async (tx) => {
+        for (const scope of i % 3 === 0 ? scopes : [scopes[i % 2]!]) await tx.emit(accounts, scope, event());
+      });
+    const all = await allRows(store, changesTable, { orderBy: { columns: ['seq'] } });
+    if (all.every(({ seq }) => seq === null)) return;
+    assert.deepEqual(
+      all.map(({ seq }) => seq),
+      times(8, (i) => i + 1),
+    );
+    assert.deepEqual(
+      all.map(({ time }) => time),
+      all.map(({ time }) => time).toSorted((a, b) => a - b),
+    );
+    for (const scope of scopes) {
+      const revisions = all.filter((row) => row.scope.endsWith(scope)).map(({ revision }) => revision);
+      assert.deepEqual(
+        revisions,
+        revisions.toSorted((a, b) => a - b),
+      );
+    }
+  },
+
+  async 'says not_found to an event in a scope that does not exist'({ store }) {
+    await refuses(emit(store, uuidv7()), 'not_found');
+    assert.equal(await store.read((tx) => tx.table(changesTable).count()), 0);
+  },
+
+  async 'refuses a scope in a table without revisions'({ store }) {
+    await refuses(
+      store.write((tx) => tx.emit(items, uuidv7(), event())),
+      'invalid',
+    );
+  },
+
+  async 'tells listeners of each commit with events, before the write settles, in order'({ store }) {
+    const scope = await insertAccount(store);
+    const heard: Committed[] = [];
+    const end = store.onCommit((committed) => heard.push(committed));
+    const entityId = uuidv7();
+    await emit(store, scope, { entityId });
+    assert.equal(heard.length, 1);
+    assert.deepEqual(heard[0]!.changes, [{ entity: 'thing', entityId, scope: `${accounts.name}/${scope}` }]);
+    await store.write((tx) => tx.table(accounts).increment(scope, { balance: 1 }));
+    await assert.rejects(
+      store.write(async (tx) => {
+        await tx.emit(accounts, scope, event());
+        throw new Error('rolled back');
+      }),
+    );
+    assert.equal(heard.length, 1, 'neither a commit without events nor a rollback is told');
+    const ids = times(5, () => uuidv7());
+    await Promise.all(ids.map((id) => emit(store, scope, { entityId: id })));
+    const changes = await changesOf(store, scope);
+    assert.deepEqual(
+      heard.map((committed) => committed.changes[0]!.entityId),
+      changes.map((change) => change.entity_id),
+    );
+    for (const [i, { seq }] of heard.entries()) assert.equal(seq, changes[i]!.seq);
+    end();
+    await emit(store, scope);
+    assert.equal(heard.length, 6);
+  },
+};

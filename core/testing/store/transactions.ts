@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import type { TableWriter, WriteTransaction } from '../../contracts/store.ts';
+import { defineTable, uuid } from '../../contracts/tables.ts';
+import { allRows, gate, insertItems, item, items, namesOf, refuses, type StoreSuite, times } from './fixtures.ts';
+
+class Failure extends Error {}
+
+export const transactions: StoreSuite = {
+  async 'stores nothing of a transaction that throws'({ store }) {
+    const [kept, changed] = await insertItems(store, [{ name: 'kept' }, { name: 'changed' }]);
+    const before = await allRows(store, items, {});
+    const failed = store.write(async (tx) => {
+      await tx.table(items).insert(item({ body: 'searchable' }));
+      await tx.table(items).update(changed!.id, { name: 'other', rank: 9 });
+      await tx.table(items).increment(changed!.id, { rank: 1 });
+      await tx.table(items).delete(kept!.id);
+      throw new Failure();
+    });
+    await assert.rejects(failed, Failure);
+    assert.deepEqual(await allRows(store, items, {}), before);
+    const found = await store.read((tx) => tx.table(items).count({ where: { op: 'text', query: 'searchable' } }));
+    assert.equal(found, 0);
+    await insertItems(store, [{ name: 'other' }]);
+  },
+
+  async 'stores nothing of a transaction in which a key is taken'({ store }) {
+    await insertItems(store, [{ name: 'taken' }]);
+    await refuses(insertItems(store, [{ name: 'a' }, { name: 'b' }, { name: 'taken' }]), 'already_exists', 'item_name');
+    assert.deepEqual(namesOf(await allRows(store, items, {})), ['taken']);
+  },
+
+  async 'hands on what the function returns, and what it throws, also before its first await'({ store }) {
+    assert.equal(await store.write(async () => 7), 7);
+    assert.equal(await store.read(async () => 'x'), 'x');
+    const thrower = (): Promise<never> => {
+      throw new Failure();
+    };
+    await assert.rejects(store.write(thrower), Failure);
+    await assert.rejects(store.read(thrower), Failure);
+    assert.equal(await store.write(async () => 8), 8, 'the store goes on');
+  },
+
+  async 'shows a transaction its own writes'({ store }) {
+    const [old] = await insertItems(store, [{ name: 'old', rank: 5 }]);
+    await store.write(async (tx) => {
+      const table = tx.table(items);
+      const fresh = await table.insert(item({ name: 'new', rank: 1 }));
+      assert.deepEqual(await table.get(fresh.id), fresh);
+      await table.update(old!.id, { rank: 0 });
+      assert.deepEqual(namesOf((await table.find({ orderBy: { columns: ['rank'] } })).rows), ['old', 'new']);
+      await table.increment(old!.id, { rank: 2 });
+      assert.deepEqual(namesOf((await table.find({ orderBy: { columns: ['rank'] } })).rows), ['new', 'old']);
+      assert.equal(await table.count(), 2);
+      await table.delete(fresh.id);
+      assert.equal(await table.get(fresh.id), undefined);
+      assert.deepEqual(await table.countBy(['rank']), [{ group: { rank: 2 }, count: 1 }]);
+    });
+  },
+
+  async 'shows nobody what is not committed'({ store }) {
+    const written = gate();
+    const seen = gate();
+    const write = store.write(async (tx) => {
+      await tx.table(items).insert(item({ name: 'a' }));
+      written.open();
+      await seen.opened;
+    });
+    await written.opened;
+    assert.equal(await store.read((tx) => tx.table(items).count()), 0);
+    seen.open();
+    await write;
+    assert.equal(await store.read((tx) => tx.table(items).count()), 1);
+  },
+
+  async 'runs operations that were begun together'({ store }) {
+    await store.write(async (tx) => {
+      await Promise.all(times(20, (i) => tx.table(items).insert(item({ rank: i }))));
+    });
+    assert.equal(await store.read((tx) => tx.table(items).count()), 20);
+  },
+
+  async 'gives each write a later time than the one before'({ store }) {
+    const now: number[] = [];
+    for (let i = 0; i < 50; i++) now.push(await store.write(async (tx) => tx.now));
+    for (let i = 1; i < now.length; i++) assert.ok(now[i]! > now[i - 1]!);
+    now.push(await store.read(async (tx) => tx.now));
+    for (const time of now) assert.ok(Number.isSafeInteger(time) && time > 1e15 && time < 1e16, 'it is microseconds');
+  },
+
+  async 'refuses what is done with a transaction after its end'({ store }) {
+    const [row] = await insertItems(store, [{}]);
+    let late: WriteTransaction | undefined;
+    let table: TableWriter<typeof items> | undefined;
+    await store.write(async (tx) => {
+      late = tx;
+      table = tx.table(items);
+    });
+    await refuses(table!.get(row!.id), 'invalid');
+    await refuses(table!.insert(item()), 'invalid');
+    await refuses(table!.find(), 'invalid');
+    await refuses((async () => late!.table(items).update(row!.id, { rank: 1 }))(), 'invalid');
+    await store.read(async (tx) => {
+      late = tx as WriteTransaction;
+    });
+    await refuses((async () => late!.table(items).get(row!.id))(), 'invalid');
+    assert.equal(await store.read((tx) => tx.table(items).count()), 1);
+  },
+
+  async 'refuses a table that nobody declared'({ store }) {
+    const unknown = defineTable({ name: 'unknown', columns: { id: uuid() }, primaryKey: ['id'] });
+    await refuses(
+      store.read(async (tx) => tx.table(unknown).find()),
+      'invalid',
+    );
+    await refuses(
+      store.write(async (tx) => tx.table(unknown).find()),
+      'invalid',
+    );
+  },
+};

@@ -1,0 +1,53 @@
+import type { CallError } from '../../core/contracts/api.ts';
+import type { Code } from '../../core/contracts/errors.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import type { RunningCall } from './call.ts';
+import type { BoundMethod } from './methods.ts';
+
+export type LogCalls = 'slow' | 'all' | 'none';
+
+/** The server's own failures; every other code is the caller's doing. */
+const OWN_FAILURES: ReadonlySet<Code> = new Set(['INTERNAL', 'UNKNOWN', 'DATA_LOSS', 'UNAVAILABLE']);
+
+/**
+ * One line a call ('all'), or one for each that was slow or failed through the server ('slow'). Never a request or a
+ * response. An error that nobody foresaw is logged with its stack in every mode.
+ */
+export class AccessLog {
+  readonly #log: Logger;
+  readonly #mode: LogCalls;
+  readonly #slowMs: number;
+
+  constructor(log: Logger, mode: LogCalls, slowMs: number) {
+    this.#log = log;
+    this.#mode = mode;
+    this.#slowMs = slowMs;
+  }
+
+  ok(call: RunningCall, method: BoundMethod, ms: number): void {
+    if (this.#mode === 'all') this.#log.info(line(call, 'OK', ms), 'call');
+    else if (this.#isSlow(method, ms)) this.#log.info(line(call, 'OK', ms), 'slow call');
+  }
+
+  failed(call: RunningCall, method: BoundMethod | undefined, { code, reason }: CallError, ms: number): void {
+    if (this.#mode === 'none') return;
+    const fields = { ...line(call, code, ms), reason };
+    if (OWN_FAILURES.has(code)) this.#log.warn(fields, 'call failed');
+    else if (this.#mode === 'all') this.#log.info(fields, 'call');
+    else if (this.#isSlow(method, ms)) this.#log.info(fields, 'slow call');
+    else this.#log.debug(fields, 'call refused');
+  }
+
+  unforeseen(call: RunningCall, error: unknown, ms: number): void {
+    this.#log.error({ ...line(call, 'INTERNAL', ms), err: error }, 'call failed for a reason nobody foresaw');
+  }
+
+  /** A stream takes as long as its reader likes. */
+  #isSlow(method: BoundMethod | undefined, ms: number): boolean {
+    return this.#mode === 'slow' && ms > this.#slowMs && method?.responseStream === false;
+  }
+}
+
+function line({ method, requestId, actor }: RunningCall, code: Code | 'OK', ms: number): object {
+  return { method, code, ms: Math.round(ms * 100) / 100, requestId, actor: actor.userId ?? actor.kind };
+}

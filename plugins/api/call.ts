@@ -1,0 +1,110 @@
+import type { Actor, Call } from '../../core/contracts/api.ts';
+import { DomainError } from '../../core/contracts/errors.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import { isDomainError } from './error-mapping.ts';
+
+/** The longest delay a timer takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * One call under way, and its end: the origin's abort or the deadline, whichever comes first. Signal, log and
+ * timer are made when they are first needed.
+ */
+export class RunningCall implements Call {
+  readonly method: string;
+  readonly actor: Actor;
+  readonly requestId: string;
+  readonly deadline: number;
+  readonly #origin: AbortSignal;
+  readonly #baseLog: Logger;
+  #log: Logger | undefined;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #watching = false;
+  #end: DomainError | undefined;
+  #reject: ((end: DomainError) => void) | undefined;
+
+  constructor(method: string, actor: Actor, requestId: string, deadline: number, origin: AbortSignal, log: Logger) {
+    this.method = method;
+    this.actor = actor;
+    this.requestId = requestId;
+    this.deadline = deadline;
+    this.#origin = origin;
+    this.#baseLog = log;
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#baseLog.child({ requestId: this.requestId, method: this.method });
+    return this.#log;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      this.#watch();
+      if (this.#end) this.#controller.abort(this.#end);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Throws when the call is over: cancelled, or past its deadline. */
+  throwIfOver(): void {
+    if (this.#end === undefined && this.#origin.aborted) this.handleEvent();
+    if (this.#end === undefined && this.deadline <= Date.now()) this.over(deadlineExceeded());
+    if (this.#end) throw this.#end;
+  }
+
+  /** Settles as the work does, or rejects at the call's end, whatever the work does later. One race at a time. */
+  race<T>(work: PromiseLike<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#reject = reject;
+      this.#watch();
+      if (this.#end) reject(this.#end);
+      work.then(resolve, reject);
+    });
+  }
+
+  /** Ends the call for whoever waits for it and for those who hold its signal. Only the first end counts. */
+  over(end: DomainError): void {
+    if (this.#end) return;
+    this.#end = end;
+    this.release();
+    this.#reject?.(end);
+    this.#controller?.abort(end);
+  }
+
+  /** Lets go of timer and listener; the signal stays as it is. */
+  release(): void {
+    if (!this.#watching) return;
+    clearTimeout(this.#timer);
+    this.#origin.removeEventListener('abort', this);
+  }
+
+  /** The origin's abort. */
+  handleEvent(): void {
+    const { reason } = this.#origin;
+    if (isDomainError(reason)) this.over(reason);
+    // A server may notice the deadline first, and cancel; timers are exact to a millisecond.
+    else this.over(this.deadline - Date.now() <= 1 ? deadlineExceeded() : cancelled());
+  }
+
+  #watch(): void {
+    if (this.#watching || this.#end) return;
+    this.#watching = true;
+    if (this.#origin.aborted) {
+      this.handleEvent();
+      return;
+    }
+    this.#origin.addEventListener('abort', this);
+    const left = this.deadline - Date.now();
+    if (left <= MAX_TIMER_MS) this.#timer = setTimeout(() => this.over(deadlineExceeded()), left);
+  }
+}
+
+export function cancelled(): DomainError {
+  return new DomainError('CANCELLED', 'CANCELLED', 'the caller cancelled the call');
+}
+
+function deadlineExceeded(): DomainError {
+  return new DomainError('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', 'the call did not finish before its deadline');
+}

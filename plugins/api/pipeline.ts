@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { createFileRegistry, type FileRegistry, type Message } from '@bufbuild/protobuf';
+import type { Actor, Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
+import { DomainError } from '../../core/contracts/errors.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import type { AccessLog } from './access-log.ts';
+import { cancelled, RunningCall } from './call.ts';
+import { isCallError, isDomainError, toCallError } from './error-mapping.ts';
+import { Gate } from './gate.ts';
+import type { BoundMethod } from './methods.ts';
+import type { RequestReader } from './request.ts';
+
+export interface PipelineOptions {
+  /** Milliseconds a unary call may take: where its caller says nothing, and at most. */
+  readonly defaultDeadlineMs: number;
+  readonly maxDeadlineMs: number;
+  /** How many handlers may run at a time. */
+  readonly maxCalls: number;
+  readonly maxStreams: number;
+}
+
+/** What was put together of all that the plugins contributed. */
+export interface Services {
+  readonly methods: ReadonlyMap<string, BoundMethod>;
+  readonly registry: FileRegistry;
+  readonly descriptors: Uint8Array;
+  readonly requests: RequestReader;
+}
+
+const ANONYMOUS: Actor = Object.freeze({ kind: 'anonymous', userId: null });
+const USABLE_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * The steps of every call, in this order: request id and deadline; decoding and validation; is the call still
+ * wanted; a place among the running handlers; the handler; the response; error mapping; access log.
+ */
+export class Pipeline implements Api {
+  methods: ReadonlyMap<string, BoundMethod> = new Map();
+  registry: FileRegistry = createFileRegistry();
+  descriptors: Uint8Array = new Uint8Array();
+  #requests: RequestReader | undefined;
+  readonly #options: PipelineOptions;
+  readonly #accessLog: AccessLog;
+  readonly #log: Logger;
+  readonly #calls: Gate;
+  readonly #streams: Gate;
+
+  constructor(options: PipelineOptions, accessLog: AccessLog, log: Logger) {
+    this.#options = options;
+    this.#accessLog = accessLog;
+    this.#log = log;
+    this.#calls = new Gate('calls', options.maxCalls);
+    this.#streams = new Gate('streams', options.maxStreams);
+  }
+
+  /** From now on the services can be called; before, there is no method. */
+  open({ methods, registry, descriptors, requests }: Services): void {
+    this.methods = methods;
+    this.registry = registry;
+    this.descriptors = descriptors;
+    this.#requests = requests;
+  }
+
+  async unary(method: ApiMethod, request: Uint8Array | Message, origin: CallOrigin): Promise<Uint8Array> {
+    const startedAt = performance.now();
+    const now = Date.now();
+    const { defaultDeadlineMs, maxDeadlineMs } = this.#options;
+    const call = this.#begin(method, Math.min(origin.deadline ?? now + defaultDeadlineMs, now + maxDeadlineMs), origin);
+    try {
+      const bound = this.#find(method, false);
+      const message = this.#requests?.read(bound, request);
+      call.throwIfOver();
+      const response = await call.race(this.#calls.run(() => bound.handle(message, call)));
+      const bytes = bound.definition.responseSerialize(response);
+      this.#accessLog.ok(call, bound, performance.now() - startedAt);
+      return bytes;
+    } catch (error) {
+      throw this.#fail(error, call, performance.now() - startedAt);
+    } finally {
+      call.release();
+    }
+  }
+
+  async *serverStream(
+    method: ApiMethod,
+    request: Uint8Array | Message,
+    origin: CallOrigin,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const startedAt = performance.now();
+    const call = this.#begin(method, origin.deadline ?? Number.POSITIVE_INFINITY, origin);
+    let messages: AsyncIterator<unknown> | undefined;
+    let settled = false;
+    try {
+      const bound = this.#find(method, true);
+      const message = this.#requests?.read(bound, request);
+      call.throwIfOver();
+      this.#streams.enter();
+      messages = this.#iterate(bound, message, call);
+      for (;;) {
+        const next = await call.race(messages.next());
+        if (next.done) break;
+        yield bound.definition.responseSerialize(next.value);
+        call.throwIfOver();
+      }
+      settled = true;
+      this.#accessLog.ok(call, bound, performance.now() - startedAt);
+    } catch (error) {
+      settled = true;
+      throw this.#fail(error, call, performance.now() - startedAt);
+    } finally {
+      // Whoever read the stream has returned it before its end.
+      if (!settled) this.#fail(cancelled(), call, performance.now() - startedAt);
+      // A generator that still waits for something learns by its signal that nobody waits for it.
+      call.over(cancelled());
+      if (messages) this.#close(messages);
+    }
+  }
+
+  #begin(method: ApiMethod, deadline: number, origin: CallOrigin): RunningCall {
+    const given = origin.requestId;
+    const requestId = given !== undefined && USABLE_REQUEST_ID.test(given) ? given : randomUUID();
+    origin.onRequestId?.(requestId);
+    return new RunningCall(method.path, ANONYMOUS, requestId, deadline, origin.signal, this.#log);
+  }
+
+  #find({ path }: ApiMethod, responseStream: boolean): BoundMethod {
+    const bound = this.methods.get(path);
+    if (bound === undefined) throw new DomainError('UNIMPLEMENTED', 'UNKNOWN_METHOD', `there is no method ${path}`);
+    if (bound.responseStream !== responseStream)
+      throw new Error(`${path} was called as ${responseStream ? 'a stream' : 'unary'}, which it is not`);
+    return bound;
+  }
+
+  #iterate(bound: BoundMethod, message: unknown, call: RunningCall): AsyncIterator<unknown> {
+    try {
+      return (bound.handle(message, call) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    } catch (error) {
+      this.#streams.leave();
+      throw error;
+    }
+  }
+
+  /** The stream keeps its place until its generator has really ended, however long that takes. */
+  async #close(messages: AsyncIterator<unknown>): Promise<void> {
+    try {
+      await messages.return?.();
+    } catch {
+      // Its reader is gone, and the call's end is logged.
+    } finally {
+      this.#streams.leave();
+    }
+  }
+
+  #fail(error: unknown, call: RunningCall, ms: number): CallError {
+    const mapped = toCallError(error, call.requestId);
+    if (isCallError(error) || isDomainError(error))
+      this.#accessLog.failed(call, this.methods.get(call.method), mapped, ms);
+    else this.#accessLog.unforeseen(call, error, ms);
+    return mapped;
+  }
+}

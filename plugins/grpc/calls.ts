@@ -1,0 +1,166 @@
+import {
+  Metadata,
+  type MethodDefinition,
+  type Server,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
+import { codes, DomainError } from '../../core/contracts/errors.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import type { OpenStreams } from './open-streams.ts';
+
+type Unary = ServerUnaryCall<Buffer, Uint8Array>;
+type Stream = ServerWritableStream<Buffer, Uint8Array>;
+
+/** Registers every method of the API. Messages pass as bytes: the pipeline decodes, validates and encodes. */
+export function addMethods(server: Server, api: Api, streams: OpenStreams, log: Logger): void {
+  for (const method of api.methods.values()) {
+    const fail = (error: unknown) => log.error({ err: error, method: method.path }, 'a response could not be sent');
+    const unary = (call: Unary, respond: sendUnaryData<Uint8Array>) => {
+      answer(api, method, call, respond).catch(fail);
+    };
+    const serverStream = (call: Stream) => {
+      stream(api, method, call, streams).catch(fail);
+    };
+    const definition: ServiceDefinition = { [method.name]: identity(method) };
+    const handlers: UntypedServiceImplementation = { [method.name]: method.responseStream ? serverStream : unary };
+    server.addService(definition, handlers);
+  }
+}
+
+function identity({ path, responseStream }: ApiMethod): MethodDefinition<Buffer, Uint8Array> {
+  const pass = (bytes: Buffer) => bytes;
+  return {
+    path,
+    requestStream: false,
+    responseStream,
+    requestSerialize: pass,
+    requestDeserialize: pass,
+    responseSerialize: toBuffer,
+    responseDeserialize: pass,
+  };
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+async function answer(api: Api, method: ApiMethod, call: Unary, respond: sendUnaryData<Uint8Array>): Promise<void> {
+  const origin = new GrpcOrigin(call);
+  let response: Uint8Array;
+  try {
+    response = await api.unary(method, call.request, origin);
+  } catch (error) {
+    origin.finish();
+    respond(status(error as CallError, origin));
+    return;
+  }
+  origin.finish();
+  call.sendMetadata(origin.responseMetadata());
+  respond(null, response);
+}
+
+async function stream(api: Api, method: ApiMethod, call: Stream, streams: OpenStreams): Promise<void> {
+  const origin = new GrpcOrigin(call);
+  const closed = streams.add(() => origin.shutDown());
+  const writable = new Writable(call);
+  let begun = false;
+  try {
+    for await (const message of api.serverStream(method, call.request, origin)) {
+      if (!begun) call.sendMetadata(origin.responseMetadata());
+      begun = true;
+      if (!call.write(message)) await writable.again();
+    }
+    origin.finish();
+    call.end();
+  } catch (error) {
+    origin.finish();
+    if (!call.cancelled) call.emit('error', status(error as CallError, origin));
+  } finally {
+    closed();
+  }
+}
+
+/** A cancelled call never emits 'drain', so whoever waits for that has to wake up for either. */
+class Writable {
+  readonly #call: Stream;
+  #wake = () => {};
+
+  constructor(call: Stream) {
+    this.#call = call;
+    const wake = () => this.#wake();
+    for (const event of ['drain', 'cancelled', 'close']) call.on(event, wake);
+  }
+
+  async again(): Promise<void> {
+    if (this.#call.cancelled || this.#call.destroyed) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+/** What the pipeline needs to know of a grpc-js call. */
+class GrpcOrigin implements CallOrigin {
+  readonly requestId?: string;
+  readonly deadline?: number;
+  readonly signal: AbortSignal;
+  readonly #metadata: Metadata;
+  readonly #controller = new AbortController();
+  #settledRequestId = '';
+  #finished = false;
+
+  constructor(call: Unary | Stream) {
+    this.#metadata = call.metadata;
+    this.signal = this.#controller.signal;
+    const requestId = this.header('x-request-id');
+    if (requestId !== undefined) this.requestId = requestId;
+    const deadline = Number(call.getDeadline());
+    if (deadline !== Number.POSITIVE_INFINITY) this.deadline = deadline;
+    call.once('cancelled', () => this.#cancel());
+    if (call.cancelled) this.#cancel();
+  }
+
+  header(name: string): string | undefined {
+    return this.#metadata.get(name)[0]?.toString();
+  }
+
+  onRequestId(requestId: string): void {
+    this.#settledRequestId = requestId;
+  }
+
+  /** grpc-js also emits 'cancelled' after a call that has ended well. */
+  finish(): void {
+    this.#finished = true;
+  }
+
+  responseMetadata(): Metadata {
+    const metadata = new Metadata();
+    metadata.set('x-request-id', this.#settledRequestId);
+    return metadata;
+  }
+
+  /** UNAVAILABLE tells clients that another try, elsewhere, is in order. */
+  shutDown(): void {
+    this.#controller.abort(
+      new DomainError('UNAVAILABLE', 'SHUTTING_DOWN', 'the server is shutting down: connect again and resume', {
+        retryAfterMs: 0,
+      }),
+    );
+  }
+
+  #cancel(): void {
+    if (!this.#finished) this.#controller.abort();
+  }
+}
+
+/** Everything goes into the trailers: initial metadata would tell a client that a retry is no longer in order. */
+function status(error: CallError, origin: GrpcOrigin): { code: number; details: string; metadata: Metadata } {
+  const metadata = origin.responseMetadata();
+  metadata.set('grpc-status-details-bin', toBuffer(error.status));
+  return { code: codes[error.code].grpc, details: error.message, metadata };
+}

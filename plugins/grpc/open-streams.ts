@@ -1,0 +1,21 @@
+/** Streams that would go on for ever, each with the way to end it when the server drains. */
+export class OpenStreams {
+  readonly #open = new Set<() => void>();
+  #ended = false;
+
+  /** Returns what to call when the stream is over by itself. Once the server drains, ends the stream at once. */
+  add(end: () => void): () => void {
+    if (this.#ended) {
+      end();
+      return () => {};
+    }
+    this.#open.add(end);
+    return () => this.#open.delete(end);
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const end of this.#open) end();
+    this.#open.clear();
+  }
+}

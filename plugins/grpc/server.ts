@@ -1,0 +1,94 @@
+import type { ServerOptions as Http2Options } from 'node:http2';
+import { Server } from '@grpc/grpc-js';
+import type { Api } from '../../core/contracts/api.ts';
+import type { Health } from '../../core/contracts/health.ts';
+import type { ListeningServer } from '../../core/contracts/servers.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import { bind } from './bind.ts';
+import { addMethods } from './calls.ts';
+import { HealthService } from './health.ts';
+import { OpenStreams } from './open-streams.ts';
+import { addReflection } from './reflection.ts';
+
+export interface GrpcOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxMessageBytes: number;
+  readonly maxMetadataBytes: number;
+  readonly maxStreamsPerConnection: number;
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly maxConnectionAgeMs: number;
+  readonly maxConnectionAgeGraceMs: number;
+  /** How long calls in hand may take once the server drains, before their connections are cut. */
+  readonly drainGraceMs: number;
+}
+
+/** One gRPC server for every method of the API, with server reflection and grpc.health.v1. */
+export class GrpcServer implements ListeningServer {
+  port = 0;
+  readonly #options: GrpcOptions;
+  readonly #api: Api;
+  readonly #health: Health | undefined;
+  readonly #log: Logger;
+  readonly #server: Server;
+  readonly #streams = new OpenStreams();
+  #healthService: HealthService | undefined;
+
+  constructor(options: GrpcOptions, api: Api, health: Health | undefined, log: Logger) {
+    this.#options = options;
+    this.#api = api;
+    this.#health = health;
+    this.#log = log;
+    this.#server = createServer(options);
+  }
+
+  /** Rejects with an Error whose code is EADDRINUSE when the port is taken. */
+  async start(): Promise<void> {
+    const services = [...new Set([...this.#api.methods.values()].map(({ service }) => service))];
+    addMethods(this.#server, this.#api, this.#streams, this.#log);
+    this.#healthService = new HealthService(services, this.#streams);
+    const infrastructure = [this.#healthService.addTo(this.#server)];
+    addReflection(this.#server, this.#api.descriptors, services, infrastructure, this.#streams);
+    await this.#healthService.follow(this.#health);
+    this.port = await bind(this.#server, this.#options.host, this.#options.port);
+    this.#log.info({ host: this.#options.host, port: this.port, services: services.length }, 'gRPC is listening');
+  }
+
+  /** Takes no new call, tells streams to resume elsewhere, and waits for the calls in hand. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#health?.draining();
+    this.#healthService?.drain();
+    this.#streams.end();
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(this.#options.drainGraceMs)]);
+    const finished = new Promise<boolean>((resolve) => {
+      this.#server.tryShutdown(() => resolve(true));
+      patience.addEventListener('abort', () => resolve(false), { once: true });
+      if (patience.aborted) resolve(false);
+    });
+    if (await finished) return;
+    this.#log.warn({}, 'calls were still running when the time to drain was over: their connections are cut');
+    this.#server.forceShutdown();
+  }
+
+  close(): void {
+    this.#healthService?.close();
+    this.#server.forceShutdown();
+  }
+}
+
+function createServer(options: GrpcOptions): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': options.maxMessageBytes,
+    'grpc.max_send_message_length': options.maxMessageBytes,
+    'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
+    'grpc.keepalive_time_ms': options.keepaliveMs,
+    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+    'grpc.max_connection_age_ms': options.maxConnectionAgeMs,
+    'grpc.max_connection_age_grace_ms': options.maxConnectionAgeGraceMs,
+  });
+  // grpc-js has no option for the size of metadata; without this, 64 KiB a call are taken.
+  const { commonServerOptions } = server as unknown as { commonServerOptions: Http2Options };
+  commonServerOptions.settings = { ...commonServerOptions.settings, maxHeaderListSize: options.maxMetadataBytes };
+  return server;
+}

@@ -1,0 +1,12 @@
+import { invalidField } from '../../core/contracts/errors.ts';
+import { isUuid } from '../../core/lib/uuid.ts';
+
+const KEY = /^[A-Z0-9]{2,10}-[1-9][0-9]{0,14}$/;
+
+/** How a request names an issue: by its id, or by its key in any letter case. */
+export function parseIssueId(text: string): { readonly id: string } | { readonly key: string } {
+  if (isUuid(text)) return { id: text.toLowerCase() };
+  const key = text.toUpperCase();
+  if (KEY.test(key)) return { key };
+  throw invalidField('id', 'must be the id of an issue, a UUID, or its key, like CORE-12');
+}

@@ -1,0 +1,53 @@
+import { invalidField } from '../../core/contracts/errors.ts';
+import { and, eq, matchesText, type Where } from '../../core/contracts/query.ts';
+import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
+import type { ListRequest } from '../../core/lib/list.ts';
+import { parseOrder } from '../../core/lib/order.ts';
+import type { ListIssuesRequest } from '../../proto/gen/issue/v1/issue.ts';
+
+const equality = ['=', '!=', ':'];
+const fields: FilterFields = {
+  project_id: { column: 'project_id', type: 'uuid' },
+  key: { column: 'key', type: 'text', operators: equality },
+  number: { column: 'number', type: 'int64' },
+  summary: { column: 'summary', type: 'text' },
+  type: { column: 'type', type: 'text', operators: equality },
+  priority: { column: 'priority', type: 'text', operators: equality },
+  status: { column: 'status', type: 'text', operators: equality },
+  resolution: { column: 'resolution', type: 'text', nullable: true, operators: equality },
+  assignee_id: { column: 'assignee_id', type: 'uuid', nullable: true },
+  reporter_id: { column: 'reporter_id', type: 'uuid', nullable: true },
+  due_at: { column: 'due_at', type: 'timestamp', nullable: true },
+  created_at: { column: 'created_at', type: 'timestamp' },
+  updated_at: { column: 'updated_at', type: 'timestamp' },
+};
+
+const orders = {
+  created_at: ['created_at'],
+  updated_at: ['updated_at'],
+  due_at: ['due_at'],
+  priority: ['priority_rank', 'created_at'],
+};
+
+/** What a ListIssues request asks of the service. `now`: microseconds, what relative times in the filter count from. */
+export function listOptions(request: ListIssuesRequest, now: number): ListRequest {
+  const projectId = request.projectId.toLowerCase();
+  const conditions: Where[] = [];
+  if (projectId !== '') conditions.push(eq('project_id', projectId));
+  const filter = parseFilter(request.filter, fields, { now });
+  if (filter) conditions.push(filter);
+  if (request.search !== '') {
+    if (request.search.trim() === '') throw invalidField('search', 'must hold a word');
+    conditions.push(matchesText(request.search));
+  }
+  return {
+    where: conditions.length > 0 ? and(...conditions) : undefined,
+    // A number means something only within a project, and only there an index orders by it.
+    order: parseOrder(request.orderBy, projectId === '' ? orders : { ...orders, number: ['number'] }, {
+      columns: ['created_at'],
+    }),
+    pageSize: request.pageSize,
+    pageToken: request.pageToken,
+    query: JSON.stringify(['issues', projectId, request.orderBy, request.filter, request.search]),
+  };
+}

@@ -1,0 +1,34 @@
+import { apiServices } from '../../core/contracts/api.ts';
+import { cache } from '../../core/contracts/cache.ts';
+import { clock } from '../../core/contracts/clock.ts';
+import { changeLog } from '../../core/contracts/log.ts';
+import { projectContents, projects } from '../../core/contracts/projects.ts';
+import { seeders } from '../../core/contracts/seed.ts';
+import { store } from '../../core/contracts/store.ts';
+import { tables } from '../../core/contracts/tables.ts';
+import { userReferences, users } from '../../core/contracts/users.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { systemClock } from '../../core/lib/time.ts';
+import { issueApi } from './api.ts';
+import { assignedIssues, issuesOfProject } from './references.ts';
+import { issueSeeder } from './seeder.ts';
+import { IssueService } from './service.ts';
+import { issuesTable } from './table.ts';
+
+/** Issues: issuepb.IssueService. */
+export default definePlugin({
+  name: 'issue',
+  kernel: '^1.0.0',
+  requires: { store, projects, users, changeLog },
+  optional: { cache, clock },
+  contributes: { tables, services: apiServices, seeders, userReferences, projectContents },
+  setup({ deps, contribute }) {
+    const service = new IssueService(deps.store, deps.projects, deps.users, deps.changeLog, deps.cache);
+    contribute.tables(issuesTable);
+    contribute.services(issueApi(service, deps.projects, deps.users, deps.clock ?? systemClock));
+    contribute.seeders(issueSeeder(service));
+    contribute.userReferences(assignedIssues(deps.projects));
+    contribute.projectContents(issuesOfProject);
+    return {};
+  },
+});

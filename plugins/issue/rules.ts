@@ -1,0 +1,134 @@
+import { failedPrecondition, invalidField } from '../../core/contracts/errors.ts';
+import type { StatusCategory, Workflow } from '../../core/contracts/projects.ts';
+
+/**
+ * What the workflow says about one change of an issue. Pure: the same answer for the same workflow, state and wish.
+ */
+
+export interface State {
+  readonly status: string;
+  readonly resolution: string | null;
+  readonly assignee: string | null;
+}
+
+/** Absent = as it is; null = none. */
+export interface Wish {
+  readonly status?: string;
+  readonly resolution?: string | null;
+  readonly assignee?: string | null;
+}
+
+export interface Adjustment {
+  readonly field: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+}
+
+export interface Outcome extends State {
+  readonly adjustments: readonly Adjustment[];
+}
+
+/** Throws INVALID_ARGUMENT that names the field and lists the values, unless the workflow has this one. */
+export function checkValue(
+  field: 'type' | 'priority' | 'status' | 'resolution',
+  value: string,
+  workflow: Workflow,
+): void {
+  const values = {
+    type: workflow.types,
+    priority: workflow.priorities,
+    status: workflow.statuses.map((status) => status.name),
+    resolution: workflow.resolutions,
+  }[field];
+  if (!values.includes(value)) throw invalidField(field, `must be one of ${values.join(', ')}`, 'NOT_IN_WORKFLOW');
+}
+
+export function categoryOf(workflow: Workflow, status: string): StatusCategory {
+  return statusOf(workflow, status).category;
+}
+
+function statusOf(workflow: Workflow, name: string) {
+  const status = workflow.statuses.find((each) => each.name === name);
+  if (!status) throw failedPrecondition('STATUS_NOT_IN_WORKFLOW', `the workflow has no status ${name}`);
+  return status;
+}
+
+export function allowedFrom(workflow: Workflow, status: string): readonly string[] {
+  return workflow.transitions.find((transition) => transition.from === status)?.to ?? [];
+}
+
+/** What an issue lacks to be in a status, as the fields to send along. */
+export function missingFor(workflow: Workflow, status: string, state: State): readonly string[] {
+  const lacks = { ASSIGNEE: state.assignee === null, RESOLUTION: state.resolution === null };
+  const fields = { ASSIGNEE: 'assignee_id', RESOLUTION: 'resolution' };
+  return statusOf(workflow, status)
+    .guards.filter((guard) => lacks[guard])
+    .map((guard) => fields[guard]);
+}
+
+export function transitionRefused(workflow: Workflow, from: string, to: string) {
+  const allowed = allowedFrom(workflow, from);
+  return failedPrecondition(
+    'TRANSITION_NOT_ALLOWED',
+    `the workflow has no transition from ${from} to ${to}; allowed from ${from}: ${allowed.join(', ') || 'none'}`,
+    { from, to, allowed: allowed.join(',') },
+  );
+}
+
+/**
+ * The state after a wish. A status that is asked for must be reachable by one transition; a change of the assignee
+ * alone may move the issue, and leaving the done statuses clears the resolution: both are told as adjustments.
+ * Guards are evaluated on the result.
+ */
+export function applyRules(workflow: Workflow, before: State, wish: Wish): Outcome {
+  const adjustments: Adjustment[] = [];
+  const assignee = wish.assignee === undefined ? before.assignee : wish.assignee;
+  const follows = statusAfterAssigning(workflow, before, assignee);
+  let status = wish.status ?? before.status;
+  if (status === before.status || status === follows?.status) {
+    if (follows) {
+      if (status !== follows.status)
+        adjustments.push({ field: 'status', from: before.status, to: follows.status, reason: follows.reason });
+      status = follows.status;
+    }
+  } else if (!allowedFrom(workflow, before.status).includes(status)) {
+    throw transitionRefused(workflow, before.status, status);
+  }
+
+  let resolution = wish.resolution === undefined ? before.resolution : wish.resolution;
+  if (categoryOf(workflow, status) !== 'DONE') {
+    if (wish.resolution)
+      throw invalidField('resolution', `must be empty while the status is ${status}`, 'NOT_RESOLVED');
+    if (before.resolution !== null)
+      adjustments.push({
+        field: 'resolution',
+        from: before.resolution,
+        to: '',
+        reason: `an issue that is ${status} has no resolution`,
+      });
+    resolution = null;
+  }
+
+  const missing = missingFor(workflow, status, { status, resolution, assignee });
+  if (missing.length > 0)
+    throw failedPrecondition('TRANSITION_GUARD', `an issue that is ${status} needs ${missing.join(' and ')}`, {
+      status,
+      missing: missing.join(','),
+    });
+  return { status, resolution, assignee, adjustments };
+}
+
+function statusAfterAssigning(workflow: Workflow, before: State, assignee: string | null) {
+  if (assignee === before.assignee) return undefined;
+  const { category, guards } = statusOf(workflow, before.status);
+  if (
+    assignee !== null &&
+    category === 'OPEN' &&
+    allowedFrom(workflow, before.status).includes(workflow.assignedStatus)
+  )
+    return { status: workflow.assignedStatus, reason: 'somebody was assigned' };
+  if (assignee === null && guards.includes('ASSIGNEE'))
+    return { status: workflow.unassignedStatus, reason: 'nobody is assigned any more' };
+  return undefined;
+}

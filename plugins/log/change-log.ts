@@ -1,0 +1,115 @@
+import {
+  type Change,
+  type ChangeKind,
+  changesTable,
+  type FieldChange,
+  historyTable,
+} from '../../core/contracts/log.ts';
+import { and, eq, range } from '../../core/contracts/query.ts';
+import type { Store, TableReader } from '../../core/contracts/store.ts';
+import type { Row } from '../../core/contracts/tables.ts';
+
+const DEFAULT_LIMIT = 500;
+const REST_OF_TRANSACTION = 200;
+
+/** Reads the log and the history from the tables that the store's `emit` fills. */
+export class StoreChangeLog {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  storeId(): string {
+    return this.#store.id;
+  }
+
+  head(): Promise<number> {
+    return this.#store.read(async (tx) => {
+      const page = await tx
+        .table(changesTable)
+        .find({ where: range('seq', { gte: 0 }), orderBy: { columns: ['seq'], descending: true }, limit: 1 });
+      return page.rows[0]?.seq ?? 0;
+    });
+  }
+
+  read({
+    after,
+    limit = DEFAULT_LIMIT,
+    signal,
+  }: {
+    readonly after: number;
+    readonly limit?: number;
+    readonly signal?: AbortSignal;
+  }): Promise<readonly Change[]> {
+    return this.#store.read(
+      async (tx) => {
+        const table = tx.table(changesTable);
+        const rows = [...(await following(table, after, limit))];
+        // A transaction is delivered whole: read on until another one begins.
+        for (let last = rows.at(-1); last && rows.length >= limit; ) {
+          const more = await following(table, last.seq ?? 0, REST_OF_TRANSACTION);
+          const rest = more.findIndex((row) => row.transaction !== last?.transaction);
+          rows.push(...(rest === -1 ? more : more.slice(0, rest)));
+          if (rest !== -1 || more.length < REST_OF_TRANSACTION) break;
+          last = rows.at(-1);
+        }
+        return rows.map(changeOf);
+      },
+      signal ? { signal } : {},
+    );
+  }
+
+  history({
+    entity,
+    entityId,
+    limit,
+    after,
+  }: {
+    readonly entity: string;
+    readonly entityId: string;
+    readonly limit: number;
+    readonly after?: string;
+  }) {
+    return this.#store.read(async (tx) => {
+      const page = await tx.table(historyTable).find({
+        where: and(eq('entity', entity), eq('entity_id', entityId)),
+        orderBy: { columns: ['time'] },
+        limit,
+        ...(after === undefined ? {} : { after }),
+      });
+      const entries = page.rows.map((row) => ({
+        id: row.id,
+        time: row.time,
+        actor: row.actor,
+        kind: row.kind as ChangeKind,
+        revision: row.revision,
+        changes: row.changes as unknown as readonly FieldChange[],
+      }));
+      return page.next === undefined ? { entries } : { entries, next: page.next };
+    });
+  }
+}
+
+async function following(table: TableReader<typeof changesTable>, after: number, limit: number) {
+  const page = await table.find({ where: range('seq', { gt: after }), orderBy: { columns: ['seq'] }, limit });
+  return page.rows;
+}
+
+function changeOf(row: Row<typeof changesTable>): Change {
+  return {
+    seq: row.seq ?? 0,
+    id: row.id,
+    transaction: row.transaction,
+    scope: row.scope,
+    revision: row.revision,
+    ordinal: row.ordinal,
+    time: row.time,
+    actor: row.actor,
+    entity: row.entity,
+    entityId: row.entity_id,
+    kind: row.kind as ChangeKind,
+    fields: row.fields as readonly string[],
+    after: row.after,
+  };
+}

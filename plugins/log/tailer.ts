@@ -1,0 +1,67 @@
+import type { Change, ChangeLog } from '../../core/contracts/log.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+
+type Listener = (changes: readonly Change[]) => void;
+
+/** Follows the log for all listeners of this instance with one reader: woken by commits, hints and a timer. */
+export class Tailer {
+  readonly #log: Pick<ChangeLog, 'head' | 'read'>;
+  readonly #logger: Logger;
+  readonly #listeners = new Set<Listener>();
+  readonly #closing = new AbortController();
+  #position = 0;
+  #reading: Promise<void> | undefined;
+  #woken = false;
+  #open = false;
+
+  constructor(log: Pick<ChangeLog, 'head' | 'read'>, logger: Logger) {
+    this.#log = log;
+    this.#logger = logger;
+  }
+
+  /** Begins at the log's head. */
+  async open(): Promise<void> {
+    this.#position = await this.#log.head();
+    this.#open = true;
+  }
+
+  follow(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Something may have been appended. Cheap to call, also when nothing was. */
+  wake(): void {
+    this.#woken = true;
+    if (!this.#open || this.#reading || this.#closing.signal.aborted) return;
+    this.#reading = this.#drain().finally(() => {
+      this.#reading = undefined;
+      // A wake that came after the last look and before this line would otherwise be lost.
+      if (this.#woken) this.wake();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#reading;
+  }
+
+  async #drain(): Promise<void> {
+    const { signal } = this.#closing;
+    while (this.#woken && !signal.aborted) {
+      this.#woken = false;
+      try {
+        const changes = await this.#log.read({ after: this.#position, signal });
+        const last = changes.at(-1);
+        if (!last) continue;
+        this.#position = last.seq;
+        this.#woken = true;
+        for (const listener of this.#listeners) listener(changes);
+      } catch (error) {
+        if (!signal.aborted)
+          this.#logger.warn({ err: error }, 'the change log could not be read; the next wake tries again');
+        return;
+      }
+    }
+  }
+}

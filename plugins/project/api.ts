@@ -1,0 +1,103 @@
+import { type ServiceContribution, service } from '../../core/contracts/api.ts';
+import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
+import { maskedFields } from '../../core/lib/masks.ts';
+import { parseOrder } from '../../core/lib/order.ts';
+import { descriptors } from '../../proto/descriptors.ts';
+import { ProjectServiceService } from '../../proto/gen/project/v1/project.ts';
+import type { MemberService } from './members.ts';
+import { memberOf, projectOf, workflowOf } from './messages.ts';
+import type { ProjectService } from './service.ts';
+
+const projectFields: FilterFields = {
+  key: { column: 'key', type: 'text' },
+  name: { column: 'name', type: 'text' },
+  archived: { column: 'archived', type: 'bool' },
+  created_at: { column: 'created_at', type: 'timestamp' },
+  updated_at: { column: 'updated_at', type: 'timestamp' },
+};
+const memberFields: FilterFields = {
+  user_id: { column: 'user_id', type: 'uuid' },
+  role: { column: 'role', type: 'text', values: ['OWNER', 'MEMBER', 'VIEWER'] },
+  created_at: { column: 'created_at', type: 'timestamp' },
+};
+const byCreation = { columns: ['created_at'] };
+
+export function projectApi(projects: ProjectService, members: MemberService): ServiceContribution {
+  return service({
+    definition: ProjectServiceService,
+    descriptors,
+    policy: {
+      createProject: { access: 'caller', effect: 'write' },
+      getProject: { access: 'caller', effect: 'read' },
+      updateProject: { access: 'caller', effect: 'write' },
+      deleteProject: { access: 'caller', effect: 'write' },
+      listProjects: { access: 'caller', effect: 'read' },
+      archiveProject: { access: 'caller', effect: 'write' },
+      unarchiveProject: { access: 'caller', effect: 'write' },
+      addProjectMember: { access: 'caller', effect: 'write' },
+      updateProjectMember: { access: 'caller', effect: 'write' },
+      removeProjectMember: { access: 'caller', effect: 'write' },
+      listProjectMembers: { access: 'caller', effect: 'read' },
+      getWorkflow: { access: 'caller', effect: 'read' },
+    },
+    handlers: {
+      async createProject(request, call) {
+        return { project: projectOf(await projects.create(request, call.actor, call.signal)) };
+      },
+      async getProject({ id }) {
+        return { project: projectOf(await projects.get(id)) };
+      },
+      async updateProject(request, call) {
+        const fields = maskedFields(request, ['name', 'description'], request.updateMask);
+        const patch = Object.fromEntries(fields.map((field) => [field, request[field] ?? '']));
+        return { project: projectOf(await projects.update(request.id, patch, request.etag, call.actor, call.signal)) };
+      },
+      async deleteProject({ id, etag, force }, call) {
+        await projects.delete(id, etag, force, call.actor, call.signal);
+        return {};
+      },
+      async listProjects(request) {
+        const page = await projects.list({
+          where: parseFilter(request.filter, projectFields),
+          order: parseOrder(request.orderBy, { created_at: ['created_at'], key: ['key'], name: ['name'] }, byCreation),
+          pageSize: request.pageSize,
+          pageToken: request.pageToken,
+          query: JSON.stringify(['projects', request.orderBy, request.filter]),
+        });
+        return { projects: page.projects.map(projectOf), nextPageToken: page.nextPageToken };
+      },
+      async archiveProject({ id, etag }, call) {
+        return { project: projectOf(await projects.update(id, { archived: true }, etag, call.actor, call.signal)) };
+      },
+      async unarchiveProject({ id, etag }, call) {
+        return { project: projectOf(await projects.update(id, { archived: false }, etag, call.actor, call.signal)) };
+      },
+      async addProjectMember({ projectId, userId, role }, call) {
+        return { member: memberOf(await members.add(projectId, userId, role, call.actor, call.signal)) };
+      },
+      async updateProjectMember(request, call) {
+        const { projectId, userId, etag } = request;
+        const masked = maskedFields(request, ['role'], request.updateMask).length > 0;
+        const role = masked ? (request.role ?? 'MEMBER') : undefined;
+        return { member: memberOf(await members.update(projectId, userId, role, etag, call.actor, call.signal)) };
+      },
+      async removeProjectMember({ projectId, userId, etag }, call) {
+        await members.remove(projectId, userId, etag, call.actor, call.signal);
+        return {};
+      },
+      async listProjectMembers(request) {
+        const page = await members.list(request.projectId, {
+          where: parseFilter(request.filter, memberFields),
+          order: parseOrder(request.orderBy, { created_at: ['created_at'] }, byCreation),
+          pageSize: request.pageSize,
+          pageToken: request.pageToken,
+          query: JSON.stringify(['members', request.projectId, request.orderBy, request.filter]),
+        });
+        return { members: page.rows.map(memberOf), nextPageToken: page.nextPageToken };
+      },
+      async getWorkflow({ projectId }) {
+        return { workflow: workflowOf(projectId.toLowerCase(), await projects.getWorkflow(projectId), '') };
+      },
+    },
+  });
+}

@@ -1,0 +1,38 @@
+import { apiServices } from '../../core/contracts/api.ts';
+import { cache } from '../../core/contracts/cache.ts';
+import { projectContents, projectScopes, projects } from '../../core/contracts/projects.ts';
+import { seeders } from '../../core/contracts/seed.ts';
+import { store } from '../../core/contracts/store.ts';
+import { tables } from '../../core/contracts/tables.ts';
+import { userReferences, users } from '../../core/contracts/users.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { projectApi } from './api.ts';
+import { MemberService, memberships } from './members.ts';
+import { projectSeeder } from './seeder.ts';
+import { ProjectService } from './service.ts';
+import { membersTable, projectsTable } from './tables.ts';
+
+/** Projects, their members and their workflow: projectpb.ProjectService. */
+export default definePlugin({
+  name: 'project',
+  kernel: '^1.0.0',
+  requires: { store, users },
+  optional: { cache },
+  provides: { projects },
+  contributes: { tables, services: apiServices, seeders, userReferences },
+  collects: { contents: projectContents },
+  setup({ deps, contribute }) {
+    const service = new ProjectService(deps.store, deps.cache);
+    const members = new MemberService(deps.store, deps.users);
+    contribute.tables(projectScopes, projectsTable, membersTable);
+    contribute.services(projectApi(service, members));
+    contribute.seeders(projectSeeder(service, members));
+    contribute.userReferences(memberships);
+    return {
+      provides: { projects: service },
+      start({ contents }) {
+        service.contents = contents.map((each) => each.value);
+      },
+    };
+  },
+});

@@ -1,0 +1,204 @@
+import type { Actor } from '../../core/contracts/api.ts';
+import type { Cache } from '../../core/contracts/cache.ts';
+import { DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
+import { type ProjectContents, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
+import { eq } from '../../core/contracts/query.ts';
+import type { ReadTransaction, Store, WriteTransaction } from '../../core/contracts/store.ts';
+import { changesBetween } from '../../core/lib/changes.ts';
+import { checkEtag } from '../../core/lib/etags.ts';
+import { type ListRequest, listPage } from '../../core/lib/list.ts';
+import { uuidv7 } from '../../core/lib/uuid.ts';
+import { keyCandidates } from './keys.ts';
+import { removeAllMembers } from './members.ts';
+import { type ProjectView, projectOf } from './messages.ts';
+import { type ProjectRow, projectsTable } from './tables.ts';
+import { defaultWorkflow } from './workflow.ts';
+
+const historyFields = ['key', 'name', 'description', 'archived'];
+
+export class ProjectService implements Projects {
+  readonly #store: Store;
+  readonly #cache: Cache | undefined;
+  /** What lives in projects; known once every plugin is set up. */
+  contents: readonly ProjectContents[] = [];
+
+  constructor(store: Store, cache: Cache | undefined) {
+    this.#store = store;
+    this.#cache = cache;
+  }
+
+  create(
+    wish: { readonly key: string; readonly name: string; readonly description: string },
+    actor: Actor,
+    signal?: AbortSignal,
+  ): Promise<ProjectView> {
+    return this.#write(async (tx) => {
+      const key = wish.key === '' ? await this.#freeKey(tx, wish.name) : wish.key;
+      if (await this.idOfKey(tx, key)) throw keyTaken();
+      const id = uuidv7();
+      await tx
+        .table(projectScopes)
+        .insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
+      const row = await tx.table(projectsTable).insert({
+        id,
+        key,
+        name: wish.name,
+        description: wish.description,
+        archived: false,
+        created_at: tx.now,
+        updated_at: tx.now,
+      });
+      return emit(tx, undefined, row, actor);
+    }, signal);
+  }
+
+  async get(id: string): Promise<ProjectView> {
+    const view = await this.#load(id.toLowerCase());
+    if (!view) throw notFound('project', id);
+    return view;
+  }
+
+  update(
+    id: string,
+    patch: { readonly name?: string; readonly description?: string; readonly archived?: boolean },
+    etag: string,
+    actor: Actor,
+    signal?: AbortSignal,
+  ): Promise<ProjectView> {
+    if (patch.name !== undefined && patch.name.trim() === '')
+      throw invalidField('name', 'must be 1 to 100 characters, not only white space');
+    return this.#write(async (tx) => {
+      const { row: before, scope } = await lockProject(tx, id.toLowerCase());
+      checkEtag('project', id, etag, before);
+      if (changesBetween(historyFields, before, { ...before, ...patch }).length === 0) return { row: before, scope };
+      const after = await tx.table(projectsTable).update(before.id, { ...patch, updated_at: tx.now });
+      return emit(tx, before, after, actor);
+    }, signal);
+  }
+
+  async delete(id: string, etag: string, force: boolean, actor: Actor, signal?: AbortSignal): Promise<void> {
+    await this.#write(async (tx) => {
+      const { row } = await lockProject(tx, id.toLowerCase());
+      checkEtag('project', id, etag, row);
+      for (const contents of this.contents) {
+        const count = await contents.count(tx, row.id);
+        if (count > 0 && !force)
+          throw failedPrecondition(
+            'PROJECT_NOT_EMPTY',
+            `project ${row.key} holds ${count} ${contents.name}: repeat with force to delete them too`,
+            { count: String(count) },
+          );
+        if (count > 0) await contents.deleteAll(tx, row.id, actor.userId);
+      }
+      await removeAllMembers(tx, row.id, actor.userId);
+      await emit(tx, row, undefined, actor);
+      await tx.table(projectsTable).delete(row.id);
+    }, signal);
+  }
+
+  /** One page; rows and counts are of one snapshot. */
+  list(request: ListRequest): Promise<{ readonly projects: readonly ProjectView[]; readonly nextPageToken: string }> {
+    return this.#store.read(async (tx) => {
+      const { rows, nextPageToken } = await listPage(tx.table(projectsTable), {
+        ...request,
+        table: projectsTable,
+        sizeOf: (row) => 500 + Buffer.byteLength(row.description),
+      });
+      const scopes = await tx.table(projectScopes).getMany(rows.map((row) => row.id));
+      const scopeOf = new Map(scopes.map((scope) => [scope.id, scope]));
+      const projects = rows.flatMap((row) => {
+        const scope = scopeOf.get(row.id);
+        return scope ? [{ row, scope }] : [];
+      });
+      return { projects, nextPageToken };
+    });
+  }
+
+  isEmpty(): Promise<boolean> {
+    return this.#store.read(async (tx) => (await tx.table(projectsTable).find({ limit: 1 })).rows.length === 0);
+  }
+
+  async find(id: string) {
+    const view = await this.#load(id);
+    return view && projectOf(view);
+  }
+
+  async getWorkflow(id: string): Promise<Workflow> {
+    const { row } = await this.get(id);
+    return this.#store.read((tx) => this.workflow(tx, row.id));
+  }
+
+  workflow(_tx: ReadTransaction, _projectId: string): Promise<Workflow> {
+    return Promise.resolve(defaultWorkflow);
+  }
+
+  async keyOf(tx: ReadTransaction, projectId: string): Promise<string | undefined> {
+    return (await tx.table(projectScopes).get(projectId))?.key;
+  }
+
+  async idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
+    const page = await tx.table(projectScopes).find({ where: eq('key', key), limit: 1 });
+    return page.rows[0]?.id;
+  }
+
+  async beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<void> {
+    const scope = await tx.table(projectScopes).lock(projectId, 'update');
+    const row = scope && (await tx.table(projectsTable).lock(projectId, 'share'));
+    if (!row) throw invalidField(field, 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
+    if (row.archived)
+      throw failedPrecondition('PROJECT_ARCHIVED', `project ${row.key} is archived: unarchive it to change its issues`);
+  }
+
+  async #freeKey(tx: ReadTransaction, name: string): Promise<string> {
+    for (const candidate of keyCandidates(name)) if (!(await this.idOfKey(tx, candidate))) return candidate;
+    throw new Error('unreachable: there is no end of candidates');
+  }
+
+  /** The project's own row through the cache; its counts always from the store. */
+  async #load(id: string): Promise<ProjectView | undefined> {
+    const load = () => this.#store.read((tx) => tx.table(projectsTable).get(id));
+    const row = this.#cache ? await this.#cache.through('project', id, load) : await load();
+    const scope = row && (await this.#store.read((tx) => tx.table(projectScopes).get(id)));
+    return row && scope && { row, scope };
+  }
+
+  #write<T>(fn: (tx: WriteTransaction) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return this.#store.write(fn, signal ? { signal } : {});
+  }
+}
+
+async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectView> {
+  const scope = await tx.table(projectScopes).lock(id, 'update');
+  const row = scope && (await tx.table(projectsTable).lock(id, 'update'));
+  if (!row) throw notFound('project', id);
+  return { row, scope };
+}
+
+function keyTaken(): DomainError {
+  const description = 'another project has, or had, this key';
+  return new DomainError('ALREADY_EXISTS', 'PROJECT_KEY_TAKEN', `key: ${description}`, {
+    fields: [{ field: 'key', description, reason: 'PROJECT_KEY_TAKEN' }],
+  });
+}
+
+/** Records the change and returns the project with the scope as it is after it. */
+async function emit(
+  tx: WriteTransaction,
+  before: ProjectRow | undefined,
+  after: ProjectRow | undefined,
+  actor: Actor,
+): Promise<ProjectView> {
+  const row = after ?? before;
+  if (!row) throw new TypeError('a change has a row before it or after it');
+  await tx.emit(projectScopes, row.id, {
+    entity: 'project',
+    entityId: row.id,
+    kind: before ? (after ? 'UPDATED' : 'DELETED') : 'CREATED',
+    actor: actor.userId,
+    changes: changesBetween(historyFields, before, after),
+    after: after ?? null,
+  });
+  const scope = await tx.table(projectScopes).get(row.id);
+  if (!scope) throw notFound('project', row.id);
+  return { row, scope };
+}

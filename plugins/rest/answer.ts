@@ -1,0 +1,48 @@
+import type { Context } from 'koa';
+import { statusText } from './errors.ts';
+
+/** How much of an unread body is read and thrown away, and for how long, so that the caller sees the answer. */
+const LINGER_BYTES = 8 * 1024 * 1024;
+const LINGER_MS = 2000;
+
+/** Its Content-Type is set before. Koa leaves the body of a HEAD request out. */
+export function answer(ctx: Context, status: number, body: string | Uint8Array | undefined): void {
+  ctx.body = body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : (body ?? null);
+  setStatus(ctx, status);
+}
+
+/**
+ * Answers a request whose body is not read to its end, then closes the connection. To close it at once would reset
+ * it while the caller still writes, and the caller would never see the answer (RFC 9112, 9.6).
+ */
+export function answerAndClose(ctx: Context, status: number, body: string): void {
+  const { req, res } = ctx;
+  ctx.respond = false;
+  setStatus(ctx, status);
+  res.setHeader('Connection', 'close');
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.write(body);
+  let left = LINGER_BYTES;
+  const end = () => {
+    clearTimeout(timer);
+    req.off('data', onData);
+    res.end();
+  };
+  const onData = (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  req
+    .on('data', onData)
+    .once('end', end)
+    .once('close', end)
+    .on('error', () => {});
+  req.resume();
+}
+
+/** Past Koa's own setter, which refuses 499. */
+function setStatus({ res }: Context, status: number): void {
+  res.statusCode = status;
+  res.statusMessage = statusText(status);
+}

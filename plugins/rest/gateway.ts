@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Koa from 'koa';
+import type { Api } from '../../core/contracts/api.ts';
+import { CallError } from '../../core/contracts/api.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import { answer, answerAndClose } from './answer.ts';
+import { ClientGone, hasBody, mustClose, readBody } from './body.ts';
+import { badRequest, errorAnswer, GatewayError } from './errors.ts';
+import type { Router } from './router.ts';
+import { splitPath } from './router.ts';
+import type { MethodRoute } from './routes.ts';
+import type { Route } from './table.ts';
+import { decodeRequest, encodeResponse } from './transcode.ts';
+
+export interface GatewayOptions {
+  readonly api: Api;
+  readonly router: Router<Route>;
+  readonly maxBodyBytes: number;
+  readonly log: Logger;
+  /** True once the server drains: its answers then close their connections. */
+  readonly isDraining: () => boolean;
+}
+
+/** A request on its way through the gateway. */
+interface Exchange {
+  readonly ctx: Koa.Context;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  /** Aborted when the caller goes away before it has its answer. */
+  readonly signal: AbortSignal;
+}
+
+/** HTTP in, calls of the API in process, JSON out. */
+export function createGateway(options: GatewayOptions): Koa {
+  const { log } = options;
+  const app = new Koa();
+  // Koa would write errors to the console. What reaches it is about sockets: everything else is answered below.
+  app.on('error', (err: unknown) => log.debug({ err }, 'a connection failed'));
+  app.use(async (ctx) => {
+    const exchange = open(ctx);
+    try {
+      await serve(options, exchange);
+    } catch (error) {
+      fail(options, exchange, error);
+    }
+    if (options.isDraining() && !exchange.response.headersSent) exchange.response.setHeader('Connection', 'close');
+  });
+  return app;
+}
+
+function open(ctx: Koa.Context): Exchange {
+  const { req: request, res: response } = ctx;
+  const given = request.headers['x-request-id'];
+  const requestId = typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+  response.setHeader('X-Request-Id', requestId);
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  // The ETag is a resource's, for If-Match. An answer may show more than the resource, so it does not validate a copy.
+  response.setHeader('Cache-Control', 'no-store');
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return { ctx, request, response, requestId, signal: controller.signal };
+}
+
+async function serve(options: GatewayOptions, exchange: Exchange): Promise<void> {
+  const { request, response, ctx } = exchange;
+  const method = request.method!;
+  const target = pathAndQuery(request.url!);
+  if (method === 'OPTIONS' && target.path === '*') return answer(ctx, 204, undefined);
+  const path = target.path.startsWith('/') ? splitPath(target.path) : undefined;
+  if (path === undefined) throw badRequest('INVALID_PATH', 'the path is not percent-encoded UTF-8');
+
+  const found = options.router.match(method, path);
+  if (found === undefined) {
+    const allowed = options.router.allowed(path);
+    if (allowed.length === 0)
+      throw new GatewayError('NOT_FOUND', 'PATH_NOT_FOUND', 'nothing has this path: see the API documentation');
+    if (method !== 'OPTIONS') throw methodNotAllowed(method, allowed);
+    response.setHeader('Allow', allowed.join(', '));
+    return answer(ctx, 204, undefined);
+  }
+  if (found.kind === 'method')
+    return call(options, exchange, found.route, (body) => ({
+      path,
+      query: target.query,
+      body,
+      headers: request.headers,
+    }));
+  const query = new URLSearchParams(target.query);
+  const page = await found.page.handle({ path: target.path, query, signal: exchange.signal });
+  response.setHeader('Content-Type', page.contentType);
+  answer(ctx, page.status, page.body);
+}
+
+async function call(
+  { api, maxBodyBytes }: GatewayOptions,
+  { ctx, request, response, requestId, signal }: Exchange,
+  route: MethodRoute,
+  parts: (body: Buffer | undefined) => Parameters<typeof decodeRequest>[1],
+): Promise<void> {
+  const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;
+  const message = decodeRequest(route, parts(body), api.registry);
+  const header = (name: string) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  };
+  const bytes = await api.unary(route.method, message, { requestId, signal, header });
+  const result = encodeResponse(route, bytes, api.registry);
+  response.setHeader('Content-Type', 'application/json');
+  if (result.etag !== undefined) response.setHeader('ETag', result.etag);
+  answer(ctx, 200, result.body);
+}
+
+function fail({ log, maxBodyBytes }: GatewayOptions, exchange: Exchange, error: unknown): void {
+  const { ctx, request, response, requestId } = exchange;
+  if (error instanceof ClientGone || response.destroyed) {
+    ctx.respond = false;
+    return;
+  }
+  const { status, headers, body } = errorAnswer(error);
+  if (error instanceof GatewayError) log.debug({ requestId, status, reason: error.reason }, 'request refused');
+  else if (!(error instanceof CallError))
+    log.error({ requestId, err: error }, 'a request failed for a reason nobody foresaw');
+  response.setHeader('Content-Type', 'application/json');
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (mustClose(request, maxBodyBytes)) answerAndClose(ctx, status, body);
+  else answer(ctx, status, body);
+}
+
+function methodNotAllowed(method: string, allowed: readonly string[]): GatewayError {
+  return new GatewayError(
+    'UNIMPLEMENTED',
+    'METHOD_NOT_ALLOWED',
+    `${method} does not work here: use ${allowed.join(', ')}`,
+    {
+      httpStatus: 405,
+      headers: { Allow: allowed.join(', ') },
+    },
+  );
+}
+
+/** Of a request target in origin form, or in the absolute form that proxies send (RFC 9112, 3.2). */
+function pathAndQuery(target: string): { path: string; query: string } {
+  let origin = target;
+  if (!target.startsWith('/')) {
+    const authority = /^https?:\/\/[^/?]*/i.exec(target);
+    if (authority !== null) origin = target.slice(authority[0].length);
+    if (authority !== null && !origin.startsWith('/')) origin = `/${origin}`;
+  }
+  const mark = origin.indexOf('?');
+  return mark === -1 ? { path: origin, query: '' } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
+}

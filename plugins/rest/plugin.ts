@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { api } from '../../core/contracts/api.ts';
+import { health } from '../../core/contracts/health.ts';
+import { httpRoutes } from '../../core/contracts/http.ts';
+import { restServer } from '../../core/contracts/servers.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { createGateway } from './gateway.ts';
+import { HttpServer } from './server.ts';
+import { buildTable } from './table.ts';
+
+/** The API as JSON over HTTP, by the google.api.http rules of its methods. */
+export default definePlugin({
+  name: 'rest',
+  kernel: '^1.0.0',
+  requires: { api },
+  optional: { health },
+  provides: { restServer },
+  collects: { httpRoutes },
+  config: z.strictObject({
+    host: z.string().min(1).optional(),
+    port: z.number().int().min(0).max(65_535).default(8080),
+    maxBodyBytes: z.number().int().min(1024).max(67_108_864).default(1_048_576),
+  }),
+  setup({ config, deps, log, defer }) {
+    const server = new HttpServer();
+    defer('http server', () => server.close());
+    return {
+      provides: { restServer: server },
+      async start({ httpRoutes }) {
+        const gateway = createGateway({
+          api: deps.api,
+          router: buildTable(deps.api, httpRoutes, (method) => log.debug({ method }, 'streams, and so has no route')),
+          maxBodyBytes: config.maxBodyBytes,
+          log,
+          isDraining: () => server.isDraining,
+        });
+        await server.listen(config.port, config.host, gateway.callback());
+        log.info({ port: server.port }, 'serving HTTP');
+      },
+      drain(signal) {
+        deps.health?.draining();
+        return server.drain(signal);
+      },
+    };
+  },
+});

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { seeders } from '../../core/contracts/seed.ts';
+import { store } from '../../core/contracts/store.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { inOrder, seedAll } from './seeding.ts';
+
+const DEFAULT_COUNTS: Readonly<Record<string, number>> = { users: 5, projects: 5 };
+
+/** Fills an empty store with sample data when the server starts. */
+export default definePlugin({
+  name: 'seed',
+  kernel: '^1.0.0',
+  requires: { store },
+  collects: { seeders },
+  config: z.strictObject({
+    /** How many to make, by the seeder's name. */
+    counts: z.record(z.string(), z.number().int().min(0).max(100_000)).default({ ...DEFAULT_COUNTS }),
+    /** Also make what relates the parts: members, issues. */
+    relationships: z.boolean().default(false),
+  }),
+  // The largest counts take minutes in a database.
+  deadlines: { start: 600_000 },
+  setup({ config, deps, log }) {
+    return {
+      async start(collected, signal) {
+        const ordered = inOrder(collected.seeders.map(({ value }) => value));
+        const names = ordered.map(({ name }) => name);
+        // The standard counts are set whether or not their plugins are enabled.
+        for (const name of Object.keys(config.counts))
+          if (!names.includes(name) && !Object.hasOwn(DEFAULT_COUNTS, name))
+            log.warn({ count: name, seeders: names }, 'a count is set for a seeder that no enabled plugin has');
+        await deps.store.lease('seed', (held) => seedAll(ordered, { ...config, log, signal: held }), { signal });
+      },
+    };
+  },
+});

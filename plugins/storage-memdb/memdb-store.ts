@@ -1,0 +1,175 @@
+import type { Clock } from '../../core/contracts/clock.ts';
+import type { Committed } from '../../core/contracts/log.ts';
+import {
+  type ReadTransaction,
+  type Store,
+  StoreError,
+  type TransactionOptions,
+  type WriteTransaction,
+} from '../../core/contracts/store.ts';
+import type { AnyTable } from '../../core/contracts/tables.ts';
+import { systemClock } from '../../core/lib/time.ts';
+import { uuidv7 } from '../../core/lib/uuid.ts';
+import { Deadline, refuseAborted } from './deadline.ts';
+import { Leases } from './leases.ts';
+import { TableSchema } from './table-schema.ts';
+import type { Forgotten } from './text-index.ts';
+import { MemdbRead, MemdbWrite, type Schemas, type Version } from './transaction.ts';
+import { begin, WriterQueue } from './writer-queue.ts';
+
+type State = 'new' | 'open' | 'closed';
+
+/** Holds everything in the process's memory; see README.md. */
+export class MemdbStore implements Store {
+  readonly id = uuidv7();
+  readonly kind = 'memdb';
+  readonly shared = false;
+  readonly #clock: Clock;
+  readonly #listenerFailed: (error: unknown) => void;
+  readonly #queue = new WriterQueue();
+  readonly #leases = new Leases();
+  readonly #listeners = new Set<(committed: Committed) => void>();
+  /** In the order in which they began, so the first has the oldest version. */
+  readonly #reads = new Map<MemdbRead, (why: StoreError) => void>();
+  /** What the text indexes may forget once no snapshot older than the version is open; oldest first. */
+  readonly #forgotten: { readonly version: number; readonly tokens: Forgotten }[] = [];
+  #state: State = 'new';
+  #schemas: Schemas = new Map();
+  #version: Version = { number: 0, tables: [] };
+  #lastWrite = 0;
+  #seq = 0;
+
+  constructor(options: { readonly clock?: Clock; readonly listenerFailed?: (error: unknown) => void } = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.#listenerFailed = options.listenerFailed ?? (() => {});
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Makes the store ready, with these tables, empty. */
+  open(tables: readonly AnyTable[]): void {
+    const schemas = new Map(tables.map((table, position) => [table.name, new TableSchema(table, position)]));
+    this.#schemas = schemas;
+    this.#version = { number: 0, tables: Array.from(schemas.values(), (schema) => schema.empty()) };
+    this.#state = 'open';
+  }
+
+  async read<T>(fn: (tx: ReadTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    this.#refuse();
+    refuseAborted(options);
+    const tx = new MemdbRead(this.#schemas, this.#version, Math.max(this.#clock.now(), this.#lastWrite));
+    return new Promise<T>((resolve, reject) => {
+      const callOff = (why: StoreError) => {
+        end(why);
+        reject(why);
+      };
+      const deadline = new Deadline(options, callOff);
+      const end = (why?: StoreError) => {
+        deadline.clear();
+        this.#endRead(tx, why);
+      };
+      this.#reads.set(tx, callOff);
+      begin(() => fn(tx)).then(
+        (value) => {
+          end();
+          resolve(value);
+        },
+        (error) => {
+          end();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #endRead(tx: MemdbRead, why?: StoreError): void {
+    tx.end(why);
+    if (this.#reads.delete(tx)) this.#forget();
+  }
+
+  async write<T>(fn: (tx: WriteTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    this.#refuse();
+    let tx: MemdbWrite | undefined;
+    return this.#queue.run(
+      {
+        begin: () => {
+          tx = this.#begin();
+          return fn(tx);
+        },
+        commit: () => this.#commit(tx!),
+        rollback: (why) => tx?.end(why),
+      },
+      options,
+    );
+  }
+
+  #begin(): MemdbWrite {
+    this.#lastWrite = Math.max(this.#clock.now(), this.#lastWrite + 1);
+    let seq = this.#seq;
+    return new MemdbWrite(this.#schemas, this.#version, this.#lastWrite, () => ++seq);
+  }
+
+  #commit(tx: MemdbWrite): void {
+    tx.end();
+    const number = this.#version.number + 1;
+    this.#version = { number, tables: tx.tables };
+    for (const { schema, before, after } of tx.searchable) {
+      const tokens = schema.text!.change(before, after);
+      if (tokens) this.#forgotten.push({ version: number, tokens });
+    }
+    this.#forget();
+    const { committed } = tx.changes;
+    if (!committed) return;
+    this.#seq = committed.seq!;
+    for (const listener of this.#listeners) {
+      try {
+        listener(committed);
+      } catch (error) {
+        this.#listenerFailed(error);
+      }
+    }
+  }
+
+  #forget(): void {
+    if (this.#forgotten.length === 0) return;
+    const [oldest] = this.#reads.keys();
+    const version = oldest?.version.number ?? this.#version.number;
+    const end = this.#forgotten.findIndex((entry) => entry.version > version);
+    for (const { tokens } of this.#forgotten.splice(0, end < 0 ? this.#forgotten.length : end))
+      tokens.index.forget(tokens);
+  }
+
+  async lease<T>(
+    name: string,
+    fn: (signal: AbortSignal) => Promise<T>,
+    options: { readonly signal?: AbortSignal; readonly wait?: boolean } = {},
+  ): Promise<T | undefined> {
+    this.#refuse();
+    return this.#leases.run(name, fn, options);
+  }
+
+  onCommit(listener: (committed: Committed) => void): () => void {
+    // Wrapped, so that one and the same function may listen twice.
+    const entry = (committed: Committed) => listener(committed);
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  /** Calls off what is running, and refuses everything from now on. The data are gone. */
+  close(): void {
+    const why = new StoreError('unavailable', 'the store is closed');
+    this.#state = 'closed';
+    this.#queue.close(why);
+    for (const callOff of [...this.#reads.values()]) callOff(why);
+    this.#leases.close();
+    this.#version = { number: 0, tables: [] };
+  }
+
+  #refuse(): void {
+    if (this.#state === 'new')
+      throw new StoreError('unavailable', 'the store is used before its start: in setup no table is known yet');
+    if (this.#state === 'closed') throw new StoreError('unavailable', 'the store is closed');
+  }
+}

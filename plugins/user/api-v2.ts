@@ -1,0 +1,98 @@
+import { type ServiceContribution, service } from '../../core/contracts/api.ts';
+import { etagOf } from '../../core/lib/etags.ts';
+import { maskedFields } from '../../core/lib/masks.ts';
+import { toTimestamp } from '../../core/lib/time.ts';
+import { descriptors } from '../../proto/descriptors.ts';
+import {
+  type CreateUserRequest,
+  type UpdateUserRequest,
+  type User,
+  UserServiceService,
+} from '../../proto/gen/user/v2/user.ts';
+import { filterFieldsV2, listOptions } from './lists.ts';
+import type { UserService } from './service.ts';
+import { type Profile, type ProfileField, profileFields, type UserRow } from './table.ts';
+
+function userOfRow(row: UserRow): User {
+  return {
+    id: row.id,
+    name: row.name,
+    firstName: row.first_name,
+    lastName: row.last_name,
+    email: row.email,
+    isActive: row.is_active,
+    role: row.role,
+    avatarUrl: row.avatar_url,
+    timeZone: row.time_zone,
+    locale: row.locale,
+    bio: row.bio,
+    createdAt: toTimestamp(row.created_at),
+    updatedAt: toTimestamp(row.updated_at),
+    etag: etagOf(row),
+  };
+}
+
+function profileOf(request: CreateUserRequest | UpdateUserRequest): Profile {
+  return {
+    name: request.name ?? '',
+    first_name: request.firstName ?? '',
+    last_name: request.lastName ?? '',
+    email: request.email ?? '',
+    avatar_url: request.avatarUrl ?? '',
+    time_zone: request.timeZone ?? '',
+    locale: request.locale ?? '',
+    bio: request.bio ?? '',
+  };
+}
+
+export function userApiV2(users: UserService): ServiceContribution {
+  return service({
+    definition: UserServiceService,
+    descriptors,
+    policy: {
+      createUser: { access: 'anyone', effect: 'write' },
+      getUser: { access: 'caller', effect: 'read' },
+      updateUser: { access: 'caller', effect: 'write' },
+      deleteUser: { access: 'admin', effect: 'write' },
+      deactivateUser: { access: 'admin', effect: 'write' },
+      reactivateUser: { access: 'admin', effect: 'write' },
+      listUsers: { access: 'caller', effect: 'read' },
+      searchUsers: { access: 'caller', effect: 'read' },
+    },
+    handlers: {
+      async createUser(request, call) {
+        return { user: userOfRow(await users.create(profileOf(request), call.actor, call.signal)) };
+      },
+      async getUser({ id }) {
+        return { user: userOfRow(await users.get(id)) };
+      },
+      async updateUser(request, call) {
+        const fields: ProfileField[] = maskedFields(request, profileFields, request.updateMask);
+        const profile = profileOf(request);
+        const patch = Object.fromEntries(fields.map((field) => [field, profile[field]]));
+        return { user: userOfRow(await users.update(request.id, patch, request.etag, call.actor, call.signal)) };
+      },
+      async deleteUser({ id, etag, force }, call) {
+        await users.delete(id, etag, force, call.actor, call.signal);
+        return {};
+      },
+      async deactivateUser({ id, etag }, call) {
+        return { user: userOfRow(await users.setActive(id, false, etag, call.actor, call.signal)) };
+      },
+      async reactivateUser({ id, etag }, call) {
+        return { user: userOfRow(await users.setActive(id, true, etag, call.actor, call.signal)) };
+      },
+      async listUsers(request) {
+        const page = await users.list(listOptions(request, filterFieldsV2));
+        return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };
+      },
+      async searchUsers(request) {
+        const page = await users.search(request.query, {
+          pageSize: request.pageSize,
+          pageToken: request.pageToken,
+        });
+        return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };
+      },
+    },
+  });
+}

@@ -1,0 +1,41 @@
+import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
+import type { ListRequest } from '../../core/lib/list.ts';
+import { parseOrder } from '../../core/lib/order.ts';
+import { emailKey } from './profile.ts';
+
+const orders = { created_at: ['created_at'], name: ['name'], email: ['email_key'] };
+
+export const filterFieldsV1: FilterFields = {
+  name: { column: 'name', type: 'text' },
+  email: { column: 'email_key', type: 'text', map: emailKey },
+  created_at: { column: 'created_at', type: 'timestamp' },
+  updated_at: { column: 'updated_at', type: 'timestamp' },
+};
+
+export const filterFieldsV2: FilterFields = {
+  ...filterFieldsV1,
+  first_name: { column: 'first_name', type: 'text' },
+  last_name: { column: 'last_name', type: 'text' },
+  is_active: { column: 'is_active', type: 'bool' },
+  role: { column: 'role', type: 'text', values: ['USER', 'ADMIN'] },
+  time_zone: { column: 'time_zone', type: 'text' },
+  locale: { column: 'locale', type: 'text' },
+};
+
+interface ListUsersRequest {
+  readonly pageSize: number;
+  readonly pageToken: string;
+  readonly orderBy: string;
+  readonly filter: string;
+}
+
+/** What a ListUsers request asks of the service; the fields a filter may name differ between the versions. */
+export function listOptions(request: ListUsersRequest, fields: FilterFields): ListRequest {
+  return {
+    where: parseFilter(request.filter, fields),
+    order: parseOrder(request.orderBy, orders, { columns: ['created_at'] }),
+    pageSize: request.pageSize,
+    pageToken: request.pageToken,
+    query: JSON.stringify(['users', request.orderBy, request.filter]),
+  };
+}

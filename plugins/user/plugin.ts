@@ -1,0 +1,35 @@
+import { apiServices } from '../../core/contracts/api.ts';
+import { cache } from '../../core/contracts/cache.ts';
+import { seeders } from '../../core/contracts/seed.ts';
+import { store } from '../../core/contracts/store.ts';
+import { tables } from '../../core/contracts/tables.ts';
+import { userReferences, users } from '../../core/contracts/users.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { userApiV1 } from './api-v1.ts';
+import { userApiV2 } from './api-v2.ts';
+import { userSeeder } from './seeder.ts';
+import { UserService } from './service.ts';
+import { usersTable } from './table.ts';
+
+/** People: userpb.UserService and userpb.v2.UserService over one table. */
+export default definePlugin({
+  name: 'user',
+  kernel: '^1.0.0',
+  requires: { store },
+  optional: { cache },
+  provides: { users },
+  contributes: { tables, services: apiServices, seeders },
+  collects: { references: userReferences },
+  setup({ deps, contribute }) {
+    const service = new UserService(deps.store, deps.cache);
+    contribute.tables(usersTable);
+    contribute.services(userApiV1(service), userApiV2(service));
+    contribute.seeders(userSeeder(service));
+    return {
+      provides: { users: service },
+      start({ references }) {
+        service.references = references.map((each) => each.value);
+      },
+    };
+  },
+});

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { builtins } from '../../config/builtins.ts';
+import { matrix } from '../../config/matrix.ts';
+import { trackerSettings } from '../../core/cli/configuration.ts';
+import { prepare, type Variable } from '../../core/kernel/index.ts';
+import { problemsOf } from './support.ts';
+
+const root = join(import.meta.dirname, '../..');
+const settings = (env: Record<string, string> = {}) => trackerSettings({ env, cwd: root });
+const prepared = async (env: Record<string, string>) => prepare((await settings(env)).entries, builtins);
+/** The built-ins of a set of variables, with the settings that a variable sets. */
+const sectionOf = async (env: Record<string, string>, plugin: string) =>
+  (await prepared(env)).sections.get(plugin)?.config;
+
+const choices = matrix.variables.filter((variable) => variable.kind === 'choice');
+
+/** Every combination of one value for each variable. */
+function combinations(variables: readonly (readonly [string, readonly string[]])[]): Record<string, string>[] {
+  return variables.reduce<Record<string, string>[]>(
+    (rows, [name, values]) => rows.flatMap((row) => values.map((value) => ({ ...row, [name]: value }))),
+    [{}],
+  );
+}
+
+describe('the matrix of variables', () => {
+  it('plans for every combination of choices', async () => {
+    const all = combinations([
+      ...choices.map((variable) => [variable.name, variable.choices] as const),
+      ['ENVIRONMENT', ['development', 'production']],
+      ['SEED_RELATIONSHIPS', ['true', 'false']],
+    ]);
+    assert.ok(all.length >= 60, `${all.length} combinations`);
+    for (const env of all) {
+      const names = (await prepared(env)).plan.plugins.map((one) => one.name);
+      assert.equal(names.includes('seed'), env['ENVIRONMENT'] !== 'production', JSON.stringify(env));
+    }
+  });
+
+  it('names every built-in as the plugin names itself', async () => {
+    for (const [name, source] of Object.entries(builtins))
+      assert.equal(((await source()).default as { name: string }).name, name);
+  });
+
+  for (const variable of choices)
+    for (const planned of variable.planned ?? [])
+      it(`refuses ${variable.name}=${planned} by name: it is not built yet`, async () => {
+        const [problem, ...others] = await problemsOf(() => settings({ [variable.name]: planned }));
+        assert.deepEqual([problem?.code, others.length], ['NOT_BUILT', 0]);
+        assert.match(
+          problem!.message,
+          new RegExp(`${variable.name}: '${planned}' is not built yet; choose one of: ${variable.choices.join(', ')}`),
+        );
+      });
+
+  for (const variable of matrix.variables.filter((one) => one.kind !== 'text'))
+    it(`refuses a bad ${variable.name}, and says what it takes`, async () => {
+      const [problem, ...others] = await problemsOf(() => settings({ [variable.name]: 'nonsense-99' }));
+      assert.equal(others.length, 0);
+      assert.match(problem!.message, new RegExp(`^variable ${variable.name} `));
+      assert.doesNotMatch(problem!.message, /nonsense/);
+      const says = { choice: /choose one of: \w+/, integer: /a whole number from \d+ to \d+/, switch: /true or false/ };
+      assert.match(problem!.message, says[variable.kind as keyof typeof says]);
+    });
+
+  for (const variable of matrix.variables.filter((one) => one.kind === 'integer'))
+    it(`takes ${variable.name} from its least to its greatest value, and so does its plugin`, async () => {
+      for (const bound of [variable.min, variable.max]) await prepared({ [variable.name]: String(bound) });
+      for (const beyond of [variable.min - 1, variable.max + 1, 1.5])
+        assert.equal((await problemsOf(() => settings({ [variable.name]: String(beyond) })))[0]?.code, 'BAD_CONFIG');
+    });
+
+  it('brings each variable to the setting that it is for', async () => {
+    for (const variable of matrix.variables)
+      for (const { plugin, path } of variable.sets ?? []) {
+        const [text, value] = example(variable);
+        const section = await sectionOf({ [variable.name]: text }, plugin);
+        const found = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], section);
+        assert.equal(found, value, variable.name);
+      }
+  });
+
+  it('knows the settings of the plugins', () => {
+    const targets = matrix.variables.flatMap(({ name, sets = [] }) =>
+      sets.map(({ plugin, path }) => `${name} ${plugin}.${path.join('.')}`),
+    );
+    assert.deepEqual(targets, [
+      'GRPC_PORT grpc.port',
+      'GRPC_HOST grpc.host',
+      'HTTP_PORT rest.port',
+      'HTTP_HOST rest.host',
+      'CACHE_TTL cache-memory.ttlSeconds',
+      'MEMORY_CACHE_SIZE cache-memory.maxEntries',
+      'SEED_USER_COUNT seed.counts.users',
+      'SEED_PROJECT_COUNT seed.counts.projects',
+      'SEED_RELATIONSHIPS seed.relationships',
+      'LOG_CALLS api.logCalls',
+    ]);
+  });
+
+  it('seeds nothing in production, however it is written', async () => {
+    for (const [environment, seeds] of [
+      ['Production', false],
+      ['staging', true],
+      ['', true],
+    ] as const)
+      assert.equal((await sectionOf({ ENVIRONMENT: environment }, 'seed')) !== undefined, seeds);
+  });
+
+  for (const file of globSync('config/*.yaml', { cwd: root }))
+    it(`plans for the example ${file}`, async () => {
+      const { sections } = await prepared({ TRACKER_CONFIG: file });
+      assert.ok(sections.size > 0);
+    });
+
+  it('is what docs/reference/settings.md says, row by row', () => {
+    const text = readFileSync(join(root, 'docs/reference/settings.md'), 'utf8');
+    const rows = text.split('\n').filter((line) => line.startsWith('| `'));
+    assert.deepEqual(rows, matrix.variables.map(rowOf));
+  });
+
+  it('is what .env.example shows, with the defaults', () => {
+    const lines = readFileSync(join(root, '.env.example'), 'utf8').matchAll(/^# ([A-Z_]+)=(.*)$/gm);
+    assert.deepEqual(
+      [...lines].map((match) => [match[1], match[2]]),
+      matrix.variables.map((variable) => [variable.name, variable.default ?? '']),
+    );
+  });
+});
+
+/** A text that is not the default, and what a plugin gets for it. */
+function example(variable: Variable): [string, unknown] {
+  switch (variable.kind) {
+    case 'integer':
+      return [String(variable.min + 17), variable.min + 17];
+    case 'switch':
+      return variable.default === 'true' ? ['no', false] : ['yes', true];
+    case 'choice': {
+      const other = variable.choices.find((choice) => choice !== variable.default)!;
+      return [other, other];
+    }
+    case 'text':
+      return ['127.0.0.1', '127.0.0.1'];
+  }
+}
+
+function rowOf(variable: Variable): string {
+  const values = {
+    text: () => 'text',
+    switch: () => 'true, false',
+    integer: () => (variable.kind === 'integer' ? `${variable.min} to ${variable.max}` : ''),
+    choice: () => {
+      if (variable.kind !== 'choice') return '';
+      const planned = variable.planned ? ` (planned: ${variable.planned.join(', ')})` : '';
+      return variable.choices.join(', ') + planned;
+    },
+  }[variable.kind]();
+  const cells = [`\`${variable.name}\``, values, variable.default ?? '', variable.doc];
+  return `| ${cells.map((cell) => (cell === '' ? '' : `${cell} `)).join('| ')}|`;
+}

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import type { CallOrigin } from '../../../core/contracts/api.ts';
+import type { HttpRoute } from '../../../core/contracts/http.ts';
+import { type FakeHandler, fakeApi, fixture, type Gateway, send, startGateway } from './harness.ts';
+
+describe('rest: server', () => {
+  const open: Gateway[] = [];
+  const start = async (
+    handlers: Record<string, FakeHandler> = {},
+    options: Parameters<typeof startGateway>[1] = {},
+  ) => {
+    const gateway = await startGateway(fakeApi(fixture, handlers), options);
+    open.push(gateway);
+    return gateway;
+  };
+  afterEach(async () => {
+    for (const gateway of open.splice(0)) await gateway.stop();
+  });
+
+  /** A call that the test lets finish. */
+  const held = () => {
+    const entered = Promise.withResolvers<CallOrigin>();
+    const finish = Promise.withResolvers<object>();
+    const handler: FakeHandler = (_request, origin) => {
+      entered.resolve(origin);
+      return finish.promise;
+    };
+    return { handler, entered: entered.promise, finish: () => finish.resolve({ name: 'done' }) };
+  };
+
+  /** What the server says to these bytes until it closes the connection. */
+  const raw = async (port: number, text: string) => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.write(text, 'latin1');
+    let reply = '';
+    socket.on('data', (chunk) => {
+      reply += chunk;
+    });
+    await once(socket, 'close');
+    return reply;
+  };
+
+  it('takes several requests on one connection, one after the other and at once', async () => {
+    const { port } = await start();
+    const socket = net.connect(port, '127.0.0.1').setEncoding('latin1');
+    const ask = (name: string, more = '') => `GET /t/match/${name} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+    for (const name of ['a', 'b']) {
+      socket.write(ask(name));
+      assert.match(String(await once(socket, 'data')), new RegExp(`^HTTP/1.1 200 OK.*"name":"${name}"`, 's'));
+    }
+    socket.destroy();
+    const pipelined = await raw(port, ask('a') + ask('b', 'Connection: close\r\n'));
+    assert.match(pipelined, /"name":"a".*"name":"b"/s);
+  });
+
+  it('says where it listens', async () => {
+    const { port, log } = await start();
+    assert.ok(port > 0);
+    assert.deepEqual(log.lines.find(({ level }) => level === 'info')?.fields, { port });
+  });
+
+  it('does not start on a port that is taken, and names it', async () => {
+    const { port } = await start();
+    await assert.rejects(start({}, { config: { port } }), (error: NodeJS.ErrnoException) => {
+      assert.equal(error.code, 'EADDRINUSE');
+      assert.match(error.message, new RegExp(`HTTP port ${port} of 127.0.0.1: something else listens there`));
+      return true;
+    });
+  });
+
+  it('answers 400 to what is not HTTP, and goes on', async () => {
+    const { port, send: request } = await start();
+    for (const bytes of [
+      'hello\r\n\r\n',
+      'GET / HTTP/1.1\r\n\r\n',
+      'GET /t/match/\xe9 HTTP/1.1\r\nHost: x\r\n\r\n',
+      'PUT /t/everything HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'PUT /t/everything HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+    ])
+      assert.match(await raw(port, bytes), /^HTTP\/1\.1 400 Bad Request\r\n/);
+    assert.match(await raw(port, `GET / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+    assert.equal((await request('GET', '/t/match/x')).status, 200);
+  });
+
+  describe('a caller that goes away', () => {
+    it('aborts its call', async () => {
+      const { handler, entered, finish } = held();
+      const { port, log } = await start({ Match: handler });
+      const request = http.get({ port, host: '127.0.0.1', path: '/t/match/x', agent: false });
+      request.on('error', () => {});
+      const { signal } = await entered;
+      assert.equal(signal.aborted, false);
+      const aborted = once(signal, 'abort');
+      request.destroy();
+      await aborted;
+      finish();
+      assert.deepEqual(
+        log.lines.filter(({ level }) => level === 'error' || level === 'warn'),
+        [],
+      );
+    });
+    it('while its body is read makes no call', async () => {
+      let calls = 0;
+      const gateway = await start({ Put: () => ({ number: calls++ }) });
+      const socket = net.connect(gateway.port, '127.0.0.1').setEncoding('latin1');
+      const headers = ['Host: x', 'Content-Type: application/json', 'Content-Length: 9', 'Expect: 100-continue'];
+      socket.write(`PUT /t/everything HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
+      // By now the body is being read.
+      assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 100 /);
+      socket.end('{"te');
+      await once(socket, 'close');
+      await gateway.drain();
+      assert.equal(calls, 0);
+      assert.deepEqual(
+        gateway.log.lines.filter(({ level }) => level === 'error'),
+        [],
+      );
+    });
+    it('after its answer aborts nothing', async () => {
+      let signal: AbortSignal | undefined;
+      const gateway = await start({
+        Match: (_request, origin) => {
+          signal = origin.signal;
+          return {};
+        },
+      });
+      await gateway.send('GET', '/t/match/x');
+      await gateway.drain();
+      assert.equal(signal?.aborted, false);
+    });
+  });
+
+  describe('drain', () => {
+    it('finishes what is in hand, takes nothing new and closes', async () => {
+      const { handler, entered, finish } = held();
+      const gateway = await start({ Match: handler });
+      const agent = new http.Agent({ keepAlive: true });
+      const reply = send(gateway.port, 'GET', '/t/match/x', { agent });
+      await entered;
+      const drained = gateway.drain();
+      await assert.rejects(gateway.send('GET', '/t/match/y'), { code: 'ECONNREFUSED' });
+      finish();
+      const { status, json, headers } = await reply;
+      assert.deepEqual([status, json.name, headers.connection], [200, 'done', 'close']);
+      await drained;
+      agent.destroy();
+    });
+    it('closes connections that wait, used or not', async () => {
+      const gateway = await start();
+      const agent = new http.Agent({ keepAlive: true });
+      await send(gateway.port, 'GET', '/t/match/x', { agent });
+      const fresh = net.connect(gateway.port, '127.0.0.1');
+      await once(fresh, 'connect');
+      await gateway.send('GET', '/t/match/x');
+      const closed = once(fresh, 'close');
+      await gateway.drain(new AbortController().signal);
+      await closed;
+      agent.destroy();
+    });
+    it('cuts what does not finish before its deadline, and aborts the call', async () => {
+      const { handler, entered, finish } = held();
+      const gateway = await start({ Match: handler });
+      const reply = assert.rejects(gateway.send('GET', '/t/match/x'), { code: 'ECONNRESET' });
+      const { signal } = await entered;
+      const deadline = new AbortController();
+      const drained = gateway.drain(deadline.signal);
+      deadline.abort();
+      await drained;
+      await reply;
+      if (!signal.aborted) await once(signal, 'abort');
+      finish();
+    });
+    it('says first that the process is not ready', async () => {
+      const said: string[] = [];
+      const gateway = await start({}, { deps: { health: { draining: () => said.push('draining') } } });
+      await gateway.drain();
+      assert.deepEqual(said, ['draining']);
+    });
+  });
+
+  describe('pages', () => {
+    const page = (path: string, handle?: HttpRoute['handle']): HttpRoute => ({
+      method: 'GET',
+      path,
+      handle: handle ?? (async () => ({ status: 200, contentType: 'text/plain', body: `page ${path}` })),
+    });
+
+    it('are served as they are', async () => {
+      const { send: request } = await start(
+        {},
+        {
+          pages: [
+            page('/healthz'),
+            page('/'),
+            page('/bytes', async ({ path, query }) => ({
+              status: 503,
+              contentType: 'application/octet-stream',
+              body: Buffer.from(`${path} ${query.get('a')}`),
+            })),
+          ],
+        },
+      );
+      const healthz = await request('GET', '/healthz');
+      assert.deepEqual(
+        [healthz.status, healthz.text, healthz.headers['content-type']],
+        [200, 'page /healthz', 'text/plain'],
+      );
+      assert.equal(healthz.headers['x-content-type-options'], 'nosniff');
+      assert.equal((await request('GET', '/')).text, 'page /');
+      const bytes = await request('GET', '/bytes?a=b+c');
+      assert.deepEqual([bytes.status, bytes.text], [503, '/bytes b c']);
+      assert.equal((await request('HEAD', '/healthz')).text, '');
+      const post = await request('POST', '/healthz');
+      assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD, OPTIONS']);
+    });
+    it('come before a route with a variable in their place', async () => {
+      const { send: request } = await start({}, { pages: [page('/t/match/page')] });
+      assert.equal((await request('GET', '/t/match/page')).text, 'page /t/match/page');
+      assert.equal((await request('DELETE', '/t/match/page')).json.name, 'page');
+    });
+    it('that fail are 500 without the text of the error', async () => {
+      const { send: request, log } = await start(
+        {},
+        { pages: [page('/x', () => Promise.reject(new Error('secret')))] },
+      );
+      const reply = await request('GET', '/x');
+      assert.equal(reply.status, 500);
+      assert.doesNotMatch(reply.text, /secret/);
+      assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
+    });
+    it('that are in the place of each other or of a method stop the start', async () => {
+      await assert.rejects(
+        start({}, { pages: [page('/x'), page('/x')] }),
+        /GET \/x \(a page of plugin 'pages'\) is the same/,
+      );
+      await assert.rejects(
+        start({}, { pages: [page('/t/everything')] }),
+        /GET \/t\/everything \(\/gateway.test.Gateway\/Put\) is the same as GET \/t\/everything \(a page of plugin 'pages'\)/,
+      );
+      await assert.rejects(start({}, { pages: [page('x')] }), /GET x .* is not the path of a URL/);
+    });
+  });
+});
