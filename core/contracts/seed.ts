@@ -1,5 +1,5 @@
 import type { Logger } from '../kernel/plugin.ts';
-import { point } from '../kernel/plugin.ts';
+import { point, token } from '../kernel/plugin.ts';
 
 /**
  * Fills one part of an empty store with sample data, through the plugin's own service, so that counts, keys,
@@ -36,3 +36,9 @@ export interface SeedRandom {
 }
 
 export const seeders = point<Seeder>('seed.seeders', 'collector-last');
+
+/**
+ * Provided by whoever seeds, and required, where there is one, by servers: a server that requires it starts after the
+ * seeding has ended, so its first client finds the data.
+ */
+export const seeded = token<Readonly<Record<never, never>>>('seed.done');

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { api } from '../../core/contracts/api.ts';
 import { health } from '../../core/contracts/health.ts';
+import { seeded } from '../../core/contracts/seed.ts';
 import { grpcServer } from '../../core/contracts/servers.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { GrpcServer } from './server.ts';
@@ -11,7 +12,8 @@ export default definePlugin({
   name: 'grpc',
   kernel: '^1.0.0',
   requires: { api },
-  optional: { health },
+  // After the seeding, where there is one, so that the first client finds the data.
+  optional: { health, seeded },
   provides: { grpcServer },
   config: z.strictObject({
     host: z.string().min(1).default('::'),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { api } from '../../core/contracts/api.ts';
 import { health } from '../../core/contracts/health.ts';
 import { httpRoutes } from '../../core/contracts/http.ts';
+import { seeded } from '../../core/contracts/seed.ts';
 import { restServer } from '../../core/contracts/servers.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { createGateway } from './gateway.ts';
@@ -13,7 +14,8 @@ export default definePlugin({
   name: 'rest',
   kernel: '^1.0.0',
   requires: { api },
-  optional: { health },
+  // After the seeding, where there is one, so that the first client finds the data.
+  optional: { health, seeded },
   provides: { restServer },
   collects: { httpRoutes },
   config: z.strictObject({

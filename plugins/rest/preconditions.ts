@@ -2,12 +2,17 @@ import { badRequest, GatewayError } from './errors.ts';
 
 const ENTITY_TAG = /[ \t]*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)/y;
 
+const UNQUOTED = /^[A-Za-z0-9_-]+$/;
+
 /**
  * The etag that an If-Match header asks for (RFC 9110, 13.1.1: strong comparison); undefined for '*', which any
  * existing resource matches. Several strong tags cannot be asked for: a request has one etag.
  */
 export function parseIfMatch(header: string): string | undefined {
   if (header.trim() === '*') return undefined;
+  // An etag as it stands in the JSON, without the quotes that the header wants: what it means is beyond doubt.
+  const bare = UNQUOTED.exec(header.trim())?.[0];
+  if (bare !== undefined) return bare;
   const strong: string[] = [];
   if (header.trim() === '') throw invalid(WANTED);
   ENTITY_TAG.lastIndex = 0;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { seeders } from '../../core/contracts/seed.ts';
+import { seeded, seeders } from '../../core/contracts/seed.ts';
 import { store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { inOrder, seedAll } from './seeding.ts';
@@ -11,6 +11,7 @@ export default definePlugin({
   name: 'seed',
   kernel: '^1.0.0',
   requires: { store },
+  provides: { seeded },
   collects: { seeders },
   config: z.strictObject({
     /** How many to make, by the seeder's name. */
@@ -22,6 +23,7 @@ export default definePlugin({
   deadlines: { start: 600_000 },
   setup({ config, deps, log }) {
     return {
+      provides: { seeded: {} },
       async start(collected, signal) {
         const ordered = inOrder(collected.seeders.map(({ value }) => value));
         const names = ordered.map(({ name }) => name);

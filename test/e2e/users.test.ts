@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { IssueServiceService } from '../../proto/gen/issue/v1/issue.ts';
 import { UserServiceService as V1 } from '../../proto/gen/user/v1/user.ts';
 import { UserServiceService as V2 } from '../../proto/gen/user/v2/user.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
@@ -149,6 +150,27 @@ describe('users', () => {
     assert.deepEqual(await find('email = "BOB@example.com"'), ['bob']);
     assert.deepEqual(await find('name >= "b" AND name < "c"'), ['bob']);
     assert.deepEqual(await find('created_at > "2000-01-01T00:00:00Z" AND name = "cyd"'), ['cyd']);
+  });
+
+  it('needs force to let go of more than a thousand issues, and then unassigns each with its event', async () => {
+    const { body } = await create('Busy', 'busy@example.com');
+    const assigneeId: string = body.user.id;
+    const project = await tracker.http('POST', '/v1/projects', { name: 'Core', key: 'CORE' });
+    const projectId: string = project.body.project.id;
+    const method = IssueServiceService.createIssue;
+    for (let left = 1001; left > 0; left -= 143)
+      await Promise.all(
+        Array.from({ length: 143 }, () => tracker.grpc(method, { projectId, summary: 'one', assigneeId })),
+      );
+    const refused = await tracker.http('DELETE', `/v1/users/${assigneeId}`);
+    assert.equal(refused.body.error.details[0].reason, 'USER_HAS_REFERENCES');
+    assert.equal(refused.body.error.details[0].metadata.count, '1001');
+    assert.equal((await tracker.http('DELETE', `/v1/users/${assigneeId}?force=true`)).status, 200);
+    assert.equal((await tracker.http('GET', `/v1/users/${assigneeId}`)).status, 404);
+    const left = await tracker.http('GET', `/v1/issues?filter=assignee_id%20%3D%20${assigneeId}`);
+    assert.deepEqual(left.body.issues, []);
+    const { body: history } = await tracker.http('GET', '/v1/issues/CORE-1001/history');
+    assert.equal(history.entries.length, 2);
   });
 
   it('searches names and addresses by the beginnings of words', async () => {

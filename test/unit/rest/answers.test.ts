@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { STATUS_CODES } from 'node:http';
 import type { CallOrigin } from '../../../core/contracts/api.ts';
 import { callError, fakeApi, fixture, type Gateway, reasonOf, startGateway, tracker } from './harness.ts';
 
@@ -143,6 +144,7 @@ describe('rest: answers', () => {
       const reply = await failing(callError(code, reason, 'no'));
       assert.deepEqual([reply.status, reply.json.error.code, reply.json.error.status], [status, status, code]);
       assert.equal(reasonOf(reply), reason);
+      assert.equal(reply.statusText, STATUS_CODES[status] ?? 'Client Closed Request');
     }
   });
 

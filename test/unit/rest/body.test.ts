@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import net from 'node:net';
 import { fakeApi, fixture, type Gateway, type Reply, readReply, reasonOf, startGateway } from './harness.ts';
 
 const LIMIT = 64 * 1024;
@@ -108,17 +109,35 @@ describe('rest: bodies', () => {
       assert.deepEqual([announced.status, announced.headers.connection], [413, 'close']);
       agent.destroy();
     });
-    it('is refused before it is sent to a caller that asks first', async () => {
-      const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-      const headers = { ...JSON_TYPE, Expect: '100-continue', 'Content-Length': String(LIMIT + 1) };
-      const options = { port: gateway.port, host: '127.0.0.1', method: 'PUT', path: '/t/everything', headers };
-      const request = http.request({ ...options, agent: false });
-      request.on('continue', () => reject(new Error('asked for a body that is too large')));
-      request.on('response', (response) => readReply(response).then(resolve, reject)).on('error', reject);
-      request.flushHeaders();
-      assert.equal((await promise).status, 413);
-      request.destroy();
+    it('is refused to a caller that writes everything before it reads', async () => {
+      const socket = net.connect(gateway.port, '127.0.0.1').pause();
+      const size = 6 * 1024 * 1024;
+      const headers = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${size}`;
+      const wrote = Promise.withResolvers<void>();
+      socket.on('error', wrote.reject);
+      socket.write(`PUT /t/everything HTTP/1.1\r\n${headers}\r\n\r\n`);
+      socket.write(Buffer.alloc(size, ' '), () => wrote.resolve());
+      await wrote.promise;
+      const chunks: Buffer[] = [];
+      for await (const chunk of socket) chunks.push(chunk);
+      assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 413 Payload Too Large\r\n.*"BODY_TOO_LARGE"/s);
     });
+    for (const [what, given, status] of [
+      ['its size', { ...JSON_TYPE, 'Content-Length': String(LIMIT + 1) }, 413],
+      ['its type', { 'Content-Type': 'text/plain', 'Content-Length': '5' }, 415],
+    ] as const)
+      it(`is refused for ${what} before it is sent to a caller that asks first`, async () => {
+        const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+        const headers = { ...given, Expect: '100-continue' };
+        const options = { port: gateway.port, host: '127.0.0.1', method: 'PUT', path: '/t/everything', headers };
+        const request = http.request({ ...options, agent: false });
+        request.on('continue', () => reject(new Error('asked for a body that is refused')));
+        request.on('response', (response) => readReply(response).then(resolve, reject)).on('error', reject);
+        request.flushHeaders();
+        const reply = await promise;
+        assert.deepEqual([reply.status, reply.headers.connection], [status, 'close']);
+        request.destroy();
+      });
   });
   it('are asked for where the caller waits for that', async () => {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();

@@ -82,6 +82,7 @@ export function callError(code: Code, reason: string, message: string, options: 
 
 export interface Reply {
   readonly status: number;
+  readonly statusText: string;
   readonly headers: http.IncomingHttpHeaders;
   readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
@@ -116,7 +117,13 @@ export async function readReply(response: http.IncomingMessage): Promise<Reply> 
   for await (const chunk of response) chunks.push(chunk as Buffer);
   const text = Buffer.concat(chunks).toString();
   const isJson = response.headers['content-type'] === 'application/json' && text !== '';
-  return { status: response.statusCode!, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
+  return {
+    status: response.statusCode!,
+    statusText: response.statusMessage!,
+    headers: response.headers,
+    text,
+    json: isJson ? JSON.parse(text) : undefined,
+  };
 }
 
 export interface Gateway {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import type { Api } from '../../../core/contracts/api.ts';
 import { type Fields, fakeApi, fixture, type Gateway, reasonOf, shown, startGateway, violations } from './harness.ts';
 
@@ -215,6 +216,48 @@ describe('rest: requests', () => {
           'any',
           'free',
         ],
+      );
+    });
+    it('names an unknown field by well-formed text of bounded length', async () => {
+      assert.match(String(await put({ ['\ud800']: 1 })), /^\ufffd: is not a field/);
+      assert.match(String(await put({ ['x'.repeat(5000)]: 1 })), /^x{256}: is not a field/);
+    });
+    it('is taken, or refused with at least one field, whatever it is', async () => {
+      const names = ['text', 'number', 'big', 'ratio', 'flag', 'data', 'color', 'nested', 'texts', 'items', 'counts'];
+      const more = [
+        'byNumber',
+        'due_at',
+        'time_left',
+        'readMask',
+        'wrapped_text',
+        'any',
+        'free',
+        'value',
+        'word',
+        'nope',
+      ];
+      const leaf = fc.oneof(
+        fc.constantFrom(null, true, '', 'a', '1', 'COLOR_RED', '2026-01-01T00:00:00Z', '1s', '\ud800'),
+        fc.integer(),
+        fc.double(),
+      );
+      const { json } = fc.letrec((tie) => ({
+        json: fc.oneof(
+          { depthSize: 'small' },
+          leaf,
+          fc.array(tie('json'), { maxLength: 3 }),
+          fc.dictionary(fc.constantFrom('name', 'inner', 'tags', 'seen_at', '1', '@type'), tie('json'), { maxKeys: 3 }),
+        ),
+      }));
+      const body = fc.dictionary(fc.constantFrom(...names, ...more), json, { maxKeys: 3 });
+      await fc.assert(
+        fc.asyncProperty(body, async (value) => {
+          const reply = await gateway.send('PUT', '/t/everything', { json: value });
+          if (reply.status === 200) return;
+          assert.equal(reply.status, 400);
+          assert.ok(violations(reply).length > 0, reply.text);
+        }),
+        { numRuns: 500 },
       );
     });
     it('with very many wrong fields names 25', async () =>

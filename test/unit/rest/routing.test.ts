@@ -146,6 +146,8 @@ describe('rest: routing', () => {
   });
 
   describe('refuses to start over a rule', () => {
+    const start = async (rules: Record<string, object>) => (await startGateway(fakeApi(fixture, {}, rules))).stop();
+
     const get = (value: string) => ({ pattern: { case: 'get', value } });
     const cases: Record<string, [rule: object, message: RegExp]> = {
       'that names a field which the request lacks': [get('/x/{nope}'), /Match: GET \/x\/\{nope\}: .*no 'nope'/],
@@ -182,19 +184,18 @@ describe('rest: routing', () => {
     };
     for (const [title, [rule, message]] of Object.entries(cases))
       it(title, async () => {
-        await assert.rejects(startGateway(fakeApi(fixture, {}, { Match: rule })), message);
+        await assert.rejects(start({ Match: rule }), message);
       });
     it('that binds a message or a repeated field', async () => {
-      const start = (field: string) => startGateway(fakeApi(fixture, {}, { Put: get(`/x/{${field}}`) }));
-      await assert.rejects(start('nested'), /'nested' cannot be in a path: it is a message/);
-      await assert.rejects(start('due_at'), /'due_at' cannot be in a path: it is a message/);
-      await assert.rejects(start('texts'), /'texts' is repeated/);
-      await assert.rejects(start('items.name'), /'items' is repeated/);
-      await assert.rejects(start('counts'), /'counts' is repeated/);
+      const bind = (field: string) => start({ Put: get(`/x/{${field}}`) });
+      await assert.rejects(bind('nested'), /'nested' cannot be in a path: it is a message/);
+      await assert.rejects(bind('due_at'), /'due_at' cannot be in a path: it is a message/);
+      await assert.rejects(bind('texts'), /'texts' is repeated/);
+      await assert.rejects(bind('items.name'), /'items' is repeated/);
+      await assert.rejects(bind('counts'), /'counts' is repeated/);
     });
     it('and names every bad rule at once', async () => {
-      const rules = { Match: get('/x/{nope}'), Put: get('x') };
-      await assert.rejects(startGateway(fakeApi(fixture, {}, rules)), ({ message }: Error) => {
+      await assert.rejects(start({ Match: get('/x/{nope}'), Put: get('x') }), ({ message }: Error) => {
         assert.match(message, /Gateway\/Match: GET \/x\/\{nope\}/);
         assert.match(message, /Gateway\/Put: GET x/);
         return true;

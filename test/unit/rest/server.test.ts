@@ -161,6 +161,51 @@ describe('rest: server', () => {
       await closed;
       agent.destroy();
     });
+    it('finishes the second of two requests that came together', async () => {
+      const { handler, entered, finish } = held();
+      const first: FakeHandler = (request, origin) => (request.name === 'a' ? request : handler(request, origin));
+      const gateway = await start({ Match: first });
+      const socket = net.connect(gateway.port, '127.0.0.1').setEncoding('latin1');
+      const ask = (name: string) => `GET /t/match/${name} HTTP/1.1\r\nHost: x\r\n\r\n`;
+      socket.write(ask('a') + ask('b'));
+      let replies = String(await once(socket, 'data'));
+      await entered;
+      socket.on('data', (text) => {
+        replies += text;
+      });
+      const closed = once(socket, 'close');
+      const drained = gateway.drain();
+      finish();
+      await Promise.all([drained, closed]);
+      assert.match(replies, /"name":"a".*Connection: close.*"name":"done"/s);
+    });
+    it('closes a connection whose last body came in after its answer', async () => {
+      const gateway = await start();
+      const socket = net.connect(gateway.port, '127.0.0.1');
+      socket.write('POST /t/nope HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n');
+      assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 404 /);
+      socket.write('123456789');
+      const closed = once(socket, 'close');
+      await gateway.drain(new AbortController().signal);
+      await closed;
+    });
+    it('lets an answer leave that was written before, and then closes its connection', async () => {
+      const size = 32 * 1024 * 1024;
+      const gateway = await start({ Match: () => ({ name: 'x'.repeat(size) }) });
+      const socket = net.connect(gateway.port, '127.0.0.1');
+      socket.write('GET /t/match/x HTTP/1.1\r\nHost: x\r\n\r\n');
+      const [first] = await once(socket, 'data');
+      assert.match(String(first), /Connection: keep-alive/);
+      socket.pause();
+      const drained = gateway.drain(new AbortController().signal);
+      let received = first.length;
+      socket.on('data', (chunk) => {
+        received += chunk.length;
+      });
+      socket.resume();
+      await Promise.all([drained, once(socket, 'close')]);
+      assert.ok(received > size, `${received} bytes`);
+    });
     it('cuts what does not finish before its deadline, and aborts the call', async () => {
       const { handler, entered, finish } = held();
       const gateway = await start({ Match: handler });
