@@ -99,7 +99,10 @@ export interface CallOrigin {
   readonly requestId?: string;
   /** Milliseconds since 1970. */
   readonly deadline?: number;
-  /** Aborted when the caller cancels or goes away. */
+  /**
+   * Aborted when the caller cancels or goes away: the call fails as CANCELLED. Aborted with a DomainError as its
+   * reason, as by a server that drains, the call fails with that.
+   */
   readonly signal: AbortSignal;
   /** A header or metadata value by its lower-case name. */
   readonly header: (name: string) => string | undefined;

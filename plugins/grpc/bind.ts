@@ -3,10 +3,10 @@ import { type Server, ServerCredentials } from '@grpc/grpc-js';
 const SYSTEM_CODE = /\b(E[A-Z]{3,})\b/;
 
 /**
- * Listens, and returns the port. An Error says host, port and what to do, and carries the system's code ('EADDRINUSE',
+ * Listens, and returns the address with the port that was bound. An Error says host, port and what to do, and carries the system's code ('EADDRINUSE',
  * 'EACCES' ...), which grpc-js only has in its text. Where there is no IPv6, '::' becomes '0.0.0.0'.
  */
-export async function bind(server: Server, host: string, port: number): Promise<number> {
+export async function bind(server: Server, host: string, port: number): Promise<string> {
   try {
     return await listen(server, host, port);
   } catch (cause) {
@@ -16,11 +16,11 @@ export async function bind(server: Server, host: string, port: number): Promise<
   }
 }
 
-function listen(server: Server, host: string, port: number): Promise<number> {
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+function listen(server: Server, host: string, port: number): Promise<string> {
+  const at = (bound: number) => (host.includes(':') ? `[${host}]:${bound}` : `${host}:${bound}`);
   return new Promise((resolve, reject) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
+    server.bindAsync(at(port), ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(at(bound)),
     ),
   );
 }

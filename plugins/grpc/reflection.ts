@@ -1,6 +1,7 @@
 import { type Server, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { DescriptorIndex } from './descriptor-index.ts';
+import { filesOf, serviceName } from './infrastructure.ts';
 import type { OpenStreams } from './open-streams.ts';
 
 /** As @grpc/reflection decodes it: the name of the field that is set, and that field. */
@@ -32,20 +33,12 @@ export function addReflection(
   const names = [...services];
   for (const definition of [...infrastructure, ...definitions]) {
     for (const file of filesOf(definition)) index.addFile(file);
-    const path = Object.values(definition)[0]?.path ?? '';
-    names.push(path.slice(1, path.lastIndexOf('/')));
+    names.push(serviceName(definition));
   }
   names.sort();
   const reflect = (call: Call) => serve(call, (request) => reply(request, index, names), streams);
   for (const definition of definitions)
     server.addService(definition, Object.fromEntries(Object.keys(definition).map((name) => [name, reflect])));
-}
-
-/** proto-loader leaves the files of a service with the types of its methods. */
-function filesOf(definition: ServiceDefinition): readonly Uint8Array[] {
-  const [method] = Object.values(definition);
-  return (method as unknown as { requestType: { fileDescriptorProtos: Uint8Array[] } }).requestType
-    .fileDescriptorProtos;
 }
 
 function serve(call: Call, answer: (request: Request) => object, streams: OpenStreams): void {

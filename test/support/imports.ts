@@ -61,7 +61,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'core/contracts': contracts,
   'core/lib': (file, of, target) => contracts(file, of, target) || target.package === 'node:',
   'core/testing': (_file, _of, { path, package: name }) =>
-    under(path, 'core/kernel', 'core/contracts', 'core/lib', 'core/testing') || name === 'node:',
+    under(path, 'core/kernel', 'core/contracts', 'core/lib', 'core/testing') || ['node:', 'fast-check'].includes(name),
   'core/cli': (_file, _of, { path, package: name }) => under(path, 'core', 'config') || name !== '',
   config: (file, { kind }, { path, package: name }) =>
     under(path, 'config') ||
@@ -91,7 +91,7 @@ export function forbiddenImports(file: string, source: string): string[] {
 /** Packages that several folders may import. */
 const SHARED: Readonly<Record<string, (folder: string) => boolean>> = {
   zod: (folder) => folder.startsWith('plugins/'),
-  '@bufbuild/protobuf': (folder) => ['plugins/api', 'plugins/rest', 'core/contracts'].includes(folder),
+  '@bufbuild/protobuf': (folder) => ['plugins/api', 'plugins/grpc', 'plugins/rest', 'core/contracts'].includes(folder),
 };
 
 /** Packages imported from more than one folder of core, plugins and config: 'koa is imported by plugins/a/x.ts and plugins/b/y.ts'. */

@@ -179,8 +179,10 @@ describe('a stream in the pipeline', () => {
 
   it('ends its generator when its reader leaves', async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
+    let signal: AbortSignal | undefined;
     const { running, api, method } = await bootEcho({
-      async *count() {
+      async *count(_request, call) {
+        signal = call.signal;
         try {
           for (;;) yield {};
         } finally {
@@ -190,6 +192,7 @@ describe('a stream in the pipeline', () => {
     });
     for await (const _ of api.serverStream(method(COUNT), endless, origin())) break;
     assert.equal(await promise, 'ended');
+    assert.equal(signal?.aborted, true);
     await running.stop();
   });
 

@@ -74,6 +74,8 @@ describe('an error that a handler throws', () => {
   });
 
   it('is cut to 1 KiB of sound text', async () => {
+    const short = await thrown(new DomainError('ABORTED', 'A', 'half \ud800'));
+    assert.equal(short.failed.message, 'half \ufffd');
     const { failed } = await thrown(new DomainError('ABORTED', 'A', `\ud800${'é'.repeat(2000)}`));
     assert.ok(Buffer.byteLength(failed.message) <= 1024);
     assert.ok(failed.message.isWellFormed());
@@ -85,6 +87,10 @@ describe('an error that a handler throws', () => {
     const { failed } = await thrown(new DomainError('INVALID_ARGUMENT', 'BAD', 'bad', { fields: long }));
     assert.ok(failed.status.length <= 8192, String(failed.status.length));
     assert.ok(failed.fields.length > 0 && failed.fields.length <= 25);
+    const short = long.map(({ field }) => ({ field, description: 'no' }));
+    const many = await thrown(new DomainError('INVALID_ARGUMENT', 'BAD', 'bad', { fields: short }));
+    assert.equal(many.failed.fields.length, 25);
+    assert.equal(many.status.violations.length, 25);
     const metadata = Object.fromEntries(long.map(({ field, description }) => [field, description]));
     const other = await thrown(new DomainError('INVALID_ARGUMENT', 'BAD', 'bad', { metadata }));
     assert.ok(other.failed.status.length <= 8192);

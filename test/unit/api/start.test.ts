@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { create, createFileRegistry, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import {
+  DescriptorProtoSchema,
+  type FileDescriptorProto,
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+} from '@bufbuild/protobuf/wkt';
 import type { ServiceContribution } from '../../../core/contracts/api.ts';
 import { descriptors as ownDescriptors } from '../../../proto/descriptors.ts';
 import { definitionOf, descriptors, echoService } from '../../fixtures/echo/echo.ts';
@@ -63,6 +68,23 @@ describe('the start of the api plugin', () => {
     assert.ok(api.registry.getMessage('issuepb.Issue'));
     assert.ok(api.registry.getMessage('echopb.Item'));
     await running.stop();
+  });
+
+  it('keeps the larger of two editions of a shared file, whoever brings it', async () => {
+    const larger = changed((file) =>
+      file.name === 'buf/validate/validate.proto'
+        ? { ...file, messageType: [...file.messageType, create(DescriptorProtoSchema, { name: 'MoreRules' })] }
+        : file,
+    );
+    const bigger: ServiceContribution = { definition: {}, descriptors: larger, handlers: {}, policy: {} };
+    for (const [first, second] of [
+      [bigger, echo],
+      [echo, bigger],
+    ] as const) {
+      const { running, api } = await bootWith([contributor('one', first), contributor('two', second)]);
+      assert.ok(api.registry.getMessage('buf.validate.MoreRules'));
+      await running.stop();
+    }
   });
 
   it('refuses two contents under one file name, and names both plugins', async () => {

@@ -6,7 +6,7 @@ import type { Call } from '../../../core/contracts/api.ts';
 import { DomainError } from '../../../core/contracts/errors.ts';
 import { bytesOf } from '../../fixtures/echo/echo.ts';
 import { decodeStatus } from '../api/support.ts';
-import { type EchoServer, failed, read, startEcho } from './support.ts';
+import { closeAll, type EchoServer, failed, read, startEcho } from './support.ts';
 
 describe('a unary call over gRPC', () => {
   let server: EchoServer;
@@ -17,7 +17,7 @@ describe('a unary call over gRPC', () => {
   beforeEach(() => {
     behave = () => undefined;
   });
-  after(() => server.close());
+  after(closeAll);
 
   it('answers, with its request id in the initial metadata', async () => {
     const metadata = new Metadata();
@@ -128,6 +128,8 @@ describe('a unary call over gRPC', () => {
 });
 
 describe('the number of handlers that run', () => {
+  afterEach(closeAll);
+
   it('is bounded also where a client opens and resets streams without end', async () => {
     let running = 0;
     let most = 0;
@@ -164,11 +166,12 @@ describe('the number of handlers that run', () => {
     await refused;
     assert.equal(most, 10);
     session.destroy();
-    await server.close();
   });
 });
 
 describe('a server stream over gRPC', () => {
+  afterEach(closeAll);
+
   it('delivers all messages in order, with its request id first', async () => {
     const server = await startEcho();
     const stream = server.count({ to: 500 });
@@ -180,7 +183,6 @@ describe('a server stream over gRPC', () => {
       Array.from({ length: 500 }, (_, i) => i + 1),
     );
     assert.match(String((await headers)[0].get('x-request-id')[0]), /^[0-9a-f-]{36}$/);
-    await server.close();
   });
 
   it('fails as its generator does, after what it sent', async () => {
@@ -195,14 +197,12 @@ describe('a server stream over gRPC', () => {
     assert.equal(error?.code, status.OUT_OF_RANGE);
     const [details] = error?.metadata.get('grpc-status-details-bin') ?? [];
     assert.equal(decodeStatus(details as Buffer).info?.reason, 'TOKEN_EXPIRED');
-    await server.close();
   });
 
   it('is refused with the violations of its request', async () => {
     const server = await startEcho();
     const { error } = await read(server.count({ to: -1 }));
     assert.equal(error?.code, status.INVALID_ARGUMENT);
-    await server.close();
   });
 
   it('holds its generator back while the reader does not read, and ends it when the reader cancels', async () => {
@@ -234,7 +234,6 @@ describe('a server stream over gRPC', () => {
     assert.ok(produced < 200, `${produced} messages of 64 KiB were produced for nobody`);
     stream.cancel();
     await ended;
-    await server.close();
   });
 
   it('ends its generator at the deadline', async () => {
@@ -249,6 +248,5 @@ describe('a server stream over gRPC', () => {
     const { error } = await read(server.count({}, { deadline: Date.now() + 200 }));
     assert.equal(error?.code, status.DEADLINE_EXCEEDED);
     assert.equal(await ended, 'DEADLINE_EXCEEDED');
-    await server.close();
   });
 });

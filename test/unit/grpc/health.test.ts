@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Client, type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js';
 import { service as definition } from 'grpc-health-check';
+import { clock } from '../../../core/contracts/clock.ts';
 import { type HealthStatus, health, healthChecks } from '../../../core/contracts/health.ts';
 import { definePlugin, type Plugin } from '../../../core/kernel/index.ts';
-import healthPlugin from '../../../plugins/health/plugin.ts';
-import { failed, startEcho } from './support.ts';
+import { closeAll, failed, startEcho } from './support.ts';
 
 interface Checked {
   readonly status: string;
@@ -31,20 +31,24 @@ async function next(stream: ClientReadableStream<Checked>): Promise<string> {
   return message.status;
 }
 
-/** A required part whose status a test sets. */
+/** A required part whose status a test sets, and a clock by which every report is stale. */
 function part(state: { status: HealthStatus }): Plugin {
   return definePlugin({
     name: 'part',
     kernel: '^1.0.0',
+    provides: { clock },
     contributes: { healthChecks },
     setup({ contribute }) {
       contribute.healthChecks({ component: 'db', type: 'memdb', required: true, check: async () => ({ ...state }) });
-      return {};
+      let micros = 0;
+      return { provides: { clock: { now: () => (micros += 1_000_000) } } };
     },
   });
 }
 
 describe('grpc.health.v1', () => {
+  afterEach(closeAll);
+
   it('serves the server as a whole and each service by name, and no other', async () => {
     const server = await startEcho();
     const client = server.client({});
@@ -55,12 +59,11 @@ describe('grpc.health.v1', () => {
     stranger.on('error', () => {});
     assert.equal(await next(stranger), 'SERVICE_UNKNOWN');
     stranger.cancel();
-    await server.close();
   });
 
   it('follows the health plugin, and tells who watches', async () => {
     const state: { status: HealthStatus } = { status: 'down' };
-    const server = await startEcho({}, { plugins: [healthPlugin, part(state)] });
+    const server = await startEcho({}, { plugins: [part(state)], health: { intervalMs: 20 } });
     const client = server.client({});
     assert.equal((await check(client, '')).status, 'NOT_SERVING');
     const stream = watch(client, 'echopb.EchoService');
@@ -71,7 +74,6 @@ describe('grpc.health.v1', () => {
     server.running.service(health).draining();
     assert.equal(await next(stream), 'NOT_SERVING');
     stream.cancel();
-    await server.close();
   });
 
   it('tells who watches that the server drains, and ends the watch', async () => {
@@ -84,6 +86,5 @@ describe('grpc.health.v1', () => {
     assert.equal(await told, 'NOT_SERVING');
     assert.equal((await failure).code, status.UNAVAILABLE);
     assert.deepEqual((await stopped).problems, []);
-    await server.close();
   });
 });

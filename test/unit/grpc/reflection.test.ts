@@ -4,7 +4,7 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/pr
 import type { ClientDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { descriptors } from '../../fixtures/echo/echo.ts';
-import { type EchoServer, startEcho } from './support.ts';
+import { closeAll, type EchoServer, startEcho } from './support.ts';
 
 interface Reply {
   readonly listServicesResponse?: { readonly service: readonly { readonly name: string }[] };
@@ -25,7 +25,7 @@ for (const definition of versions) {
     before(async () => {
       server = await startEcho();
     });
-    after(() => server.close());
+    after(closeAll);
 
     const ask = (request: object): Promise<Reply> =>
       new Promise((resolve, reject) => {
@@ -73,6 +73,13 @@ for (const definition of versions) {
     it('knows the types of its own and of the health service', async () => {
       for (const fileContainingSymbol of ['grpc.health.v1.HealthCheckRequest', method!.path.slice(1).replace('/', '.')])
         assert.ok(filesOf(await ask({ fileContainingSymbol })).length > 0, fileContainingSymbol);
+    });
+
+    it('names the entries of maps as every client expects', async () => {
+      const [bytes] = filesOf(await ask({ fileContainingSymbol: 'grpc.health.v1.HealthListResponse' }));
+      const { messageType } = fromBinary(FileDescriptorProtoSchema, bytes!);
+      const list = messageType.find(({ name }) => name === 'HealthListResponse');
+      assert.deepEqual([list?.nestedType[0]?.name, list?.field[0]?.typeName], ['StatusesEntry', 'StatusesEntry']);
     });
 
     it('finds extensions by type and number', async () => {

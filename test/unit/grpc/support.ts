@@ -13,6 +13,7 @@ import { grpcServer } from '../../../core/contracts/servers.ts';
 import { boot, inline, type Plugin, type Running } from '../../../core/kernel/index.ts';
 import apiPlugin from '../../../plugins/api/plugin.ts';
 import grpcPlugin from '../../../plugins/grpc/plugin.ts';
+import healthPlugin from '../../../plugins/health/plugin.ts';
 import { definitionOf, type EchoHandlers, echoService } from '../../fixtures/echo/echo.ts';
 import { recorder } from '../../kernel/support.ts';
 import { contributor } from '../api/support.ts';
@@ -42,9 +43,16 @@ export interface EchoServer {
   close(): Promise<void>;
 }
 
+/** Closes what the test has started, also where it failed. */
+export async function closeAll(): Promise<void> {
+  for (const server of started.splice(0)) await server.close();
+}
+
+const started: EchoServer[] = [];
+
 export async function startEcho(
   handlers: Partial<EchoHandlers> = {},
-  options: { grpc?: object; api?: object; plugins?: readonly Plugin[] } = {},
+  options: { grpc?: object; api?: object; health?: object; plugins?: readonly Plugin[] } = {},
 ): Promise<EchoServer> {
   const { log, lines } = recorder();
   const running = await boot({
@@ -53,6 +61,7 @@ export async function startEcho(
       inline(apiPlugin, { ...options.api }),
       inline(grpcPlugin, { host: '127.0.0.1', port: 0, ...options.grpc }),
       inline(contributor('echo', echoService(handlers))),
+      ...(options.health ? [inline(healthPlugin, { ...options.health })] : []),
       ...(options.plugins ?? []).map((plugin) => inline(plugin)),
     ],
   });
@@ -64,13 +73,14 @@ export async function startEcho(
       credentials.createInsecure(),
       {
         'grpc.use_local_subchannel_pool': 1,
+        'grpc.max_receive_message_length': -1,
       },
     );
     clients.push(one);
     return one;
   };
   const echoing = client(definitionOf('echopb.EchoService'));
-  return {
+  const server: EchoServer = {
     running,
     api: running.service(api),
     port,
@@ -110,6 +120,8 @@ export async function startEcho(
       await running.stop();
     },
   };
+  started.push(server);
+  return server;
 }
 
 export type Failure = ServiceError & { readonly headers?: Metadata };
