@@ -20,8 +20,6 @@ export interface IndexChoice {
   /** The range of the next column. */
   readonly lower?: End;
   readonly upper?: End;
-  /** Every column that the condition holds equal to one value, whether the index has it or not. */
-  readonly fixed: Readonly<Record<string, Value | null>>;
   /** What the walk itself does not see to. */
   readonly residual: readonly Where[];
 }
@@ -78,7 +76,8 @@ function endsOf(where: Where): { column: string; lower?: End; upper: End } | und
 /**
  * Chooses the index that gives the order and reads the least: the one with the most leading columns held equal,
  * then the one with a range on the next. `orderBy: 'any'` is for counting. Throws 'invalid' when no index gives the
- * order, that is, when no index has the same columns in the same order once those held equal are left out.
+ * order. All columns of the index are then held equal or part of the order, so a cursor names a place in it, also that
+ * of a row that does not match.
  */
 export function chooseIndex(
   table: AnyTable,
@@ -89,34 +88,31 @@ export function chooseIndex(
   const equalities = new Map<string, Where>();
   for (const part of parts)
     if ((part.op === 'eq' || part.op === 'isNull') && !equalities.has(part.column)) equalities.set(part.column, part);
-  const varying = (columns: readonly string[]): string => columns.filter((column) => !equalities.has(column)).join();
-  const wanted = orderBy === 'any' ? undefined : varying(orderColumns(table, orderBy));
+  const order = orderBy === 'any' ? undefined : orderColumns(table, orderBy);
 
   let best: { candidate: Candidate; equal: number; range: Where | undefined; score: number } | undefined;
   for (const candidate of indexesOf(table)) {
-    if (wanted !== undefined && varying(candidate.columns) !== wanted) continue;
     let equal = 0;
     while (equal < candidate.columns.length && equalities.has(candidate.columns[equal]!)) equal++;
+    const leading = candidate.columns.slice(0, equal);
+    if (order && order.filter((column) => !leading.includes(column)).join() !== candidate.columns.slice(equal).join())
+      continue;
     const next = candidate.columns[equal];
     const range = next === undefined ? undefined : parts.find((part) => endsOf(part)?.column === next);
     const score = 2 * equal + (range ? 1 : 0);
     if (!best || score > best.score) best = { candidate, equal, range, score };
   }
   if (!best)
-    throw new StoreError(
-      'invalid',
-      `${table.name}: no index gives the order ${orderColumns(table, orderBy as Order).join(', ')} for this condition`,
-      { table: table.name },
-    );
+    throw new StoreError('invalid', `${table.name}: no index gives the order ${order?.join(', ')} for this condition`, {
+      table: table.name,
+    });
 
   const { candidate, equal, range } = best;
   const used = candidate.columns.slice(0, equal).map((column) => equalities.get(column)!);
   const ends = range && endsOf(range);
-  const heldTo = (part: Where) => (part.op === 'eq' ? part.value : null);
   return {
     index: candidate.name,
-    equal: used.map(heldTo),
-    fixed: Object.fromEntries(Array.from(equalities, ([column, part]) => [column, heldTo(part)])),
+    equal: used.map((part) => (part.op === 'eq' ? part.value : null)),
     ...(ends?.lower ? { lower: ends.lower } : {}),
     ...(ends ? { upper: ends.upper } : {}),
     residual: parts.filter((part) => !used.includes(part) && (part !== range || part.op === 'in')),

@@ -16,10 +16,11 @@ const ASCII_TOKENS = /[a-z0-9]+/g;
 const TOKENS =
   /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]\p{M}*|[[\p{L}\p{N}]--[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]][[\p{L}\p{N}\p{M}]--[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]]*/gv;
 
-/** Upper case first: it spells out what lower case keeps apart (ß and ss, the dotless i). */
+/** Lower, upper and lower case again is what Unicode's case folding comes to: it makes ss of ß and of ẞ. */
 const fold = (text: string): string =>
   text
-    .normalize('NFKC')
+    .normalize('NFKD')
+    .toLowerCase()
     .toUpperCase()
     .toLowerCase()
     .normalize('NFKD')

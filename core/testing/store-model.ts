@@ -202,6 +202,7 @@ async function checkLook(tx: ReadTransaction, model: Model, step: Look): Promise
     for (let page = await table.find(step.query); ; page = await table.find({ ...step.query, after: page.next })) {
       rows.push(...page.rows);
       assert.ok(page.rows.length <= step.query.limit);
+      assert.ok(rows.length <= expected.length, 'a row is shown twice');
       if (page.next === undefined) break;
     }
     assert.deepEqual(rows, expected);

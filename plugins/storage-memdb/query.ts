@@ -7,13 +7,14 @@ import {
   type Where,
 } from '../../core/contracts/query.ts';
 import { StoreError } from '../../core/contracts/store.ts';
+import { compareValues } from '../../core/lib/compare.ts';
 import { cursorOf, orderColumns, readCursor } from '../../core/lib/cursor.ts';
 import { chooseIndex } from '../../core/lib/index-choice.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
 import { tokens } from '../../core/lib/tokenizer.ts';
 import { checkLimit, checkWhere, conjuncts } from '../../core/lib/where.ts';
 import { matchAll, type View, type Work } from './matcher.ts';
-import { compareBy, type Place, type TableSchema } from './table-schema.ts';
+import type { Place, TableSchema } from './table-schema.ts';
 import { after, isShorter, type Stretch, size, stretchOf, walk } from './walk.ts';
 
 /** One page of a query; counts what it examined. */
@@ -29,8 +30,11 @@ export function find(view: View, schema: TableSchema, query: Find, work: Work): 
   let start: Place | undefined;
   if (query.after !== undefined) {
     const values = readCursor(table, orderBy, query.after);
-    start = Object.fromEntries(orderColumns(table, orderBy).map((column, i) => [column, values[i]!]));
-    stretch = after(stretch, { ...start, ...choice.fixed }, descending);
+    const ordered = orderColumns(table, orderBy).map((column, i) => [column, values[i]!]);
+    const held = choice.equal.map((value, i) => [index.columns[i]!, value]);
+    const place: Place = { ...Object.fromEntries(ordered), ...Object.fromEntries(held) };
+    stretch = after(stretch, place, descending);
+    start = place;
   }
 
   const rows: StoredRow[] = [];
@@ -39,12 +43,13 @@ export function find(view: View, schema: TableSchema, query: Find, work: Work): 
   const most = Math.min(MAX_EXAMINED, Math.sqrt(limit * stretch.tree.size));
   const candidates = textCandidates(view, schema, choice.residual, stretch, most);
   if (candidates) {
-    const compare = compareBy(table, orderColumns(table, orderBy));
+    // The index's order is the one asked for among rows that have the same values in the columns held equal.
+    const { compare } = index;
     const direction = descending ? -1 : 1;
     const test = matchAll(view, schema, conjuncts(where), work);
     work.done += candidates.length;
     const found = candidates
-      .filter((row) => (start === undefined || compare(row, start) * direction > 0) && test(row))
+      .filter((row) => test(row) && (start === undefined || compare(row, start) * direction > 0))
       .sort((a, b) => compare(a, b) * direction);
     rows.push(...found.slice(0, limit));
     return found.length > limit ? { rows, next: cursorOf(table, orderBy, rows.at(-1)!) } : { rows };
@@ -114,8 +119,10 @@ export function countBy(
     if (group) group.count++;
     else groups.set(name, { group: Object.fromEntries(groupBy.map((column, i) => [column, values[i]!])), count: 1 });
   });
-  const compare = compareBy(table, groupBy);
-  return [...groups.values()].sort((a, b) => compare(a.group, b.group));
+  return [...groups.values()].sort((a, b) => {
+    const differing = groupBy.find((column) => a.group[column] !== b.group[column])!;
+    return compareValues(a.group[differing]!, b.group[differing]!);
+  });
 }
 
 /** The rows that a text condition may match, where they are at most so many and fewer than the stretch holds. */

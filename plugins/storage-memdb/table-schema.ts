@@ -34,7 +34,7 @@ const CODE_OF = { text: 'text(x, y)', uuid: 'x < y ? -1 : x > y ? 1 : 0' } as co
  * The order of rows by these columns. Compiled for each index: half of the cost of a write is comparing, and code that
  * many tables share looks up every column by name (measured: twice as slow).
  */
-export function compareBy(table: AnyTable, columns: readonly string[]): (a: Place, b: Place) => number {
+function compareBy(table: AnyTable, columns: readonly string[]): (a: Place, b: Place) => number {
   const steps = columns.map((column) => {
     const type = table.columns[column].type as ColumnType;
     const name = JSON.stringify(column);

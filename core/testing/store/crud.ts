@@ -37,14 +37,19 @@ export const crud: StoreSuite = {
   },
 
   async 'gives rows that nobody can change'({ store }) {
-    const meta = { list: [{ x: 1 }] };
+    const meta = { list: [{ x: 1 }], plain: [1] };
     const [row] = await insertItems(store, [{ meta }]);
     meta.list[0]!.x = 2;
-    assert.deepEqual(row!.meta, { list: [{ x: 1 }] }, 'what the caller does with its own object changes nothing');
+    meta.plain.push(2);
+    assert.deepEqual(
+      row!.meta,
+      { list: [{ x: 1 }], plain: [1] },
+      'what the caller does with its own object changes nothing',
+    );
     const read = await store.read((tx) => tx.table(items).get(row!.id));
     for (const each of [row!, read!]) {
-      const inner = each.meta as { list: { x: number }[] };
-      for (const part of [each, inner, inner.list, inner.list[0]]) assert.ok(Object.isFrozen(part));
+      const inner = each.meta as typeof meta;
+      for (const part of [each, inner, inner.plain, inner.list, inner.list[0]]) assert.ok(Object.isFrozen(part));
     }
   },
 

@@ -45,6 +45,22 @@ export const deadlines: StoreSuite = {
     );
   },
 
+  async 'stores nothing of a write that finishes after its deadline'({ store }) {
+    const goOn = gate();
+    const write = store.write(
+      async (tx) => {
+        await tx.table(items).insert(item());
+        await goOn.opened;
+      },
+      { timeoutMs: 50 },
+    );
+    await refuses(write, 'unavailable');
+    goOn.open();
+    await new Promise(setImmediate);
+    await insertItems(store, [{ name: 'next' }]);
+    assert.equal(await store.read((tx) => tx.table(items).count()), 1);
+  },
+
   async 'rolls back a write whose signal is aborted'({ store }) {
     const controller = new AbortController();
     const hung = hanging();

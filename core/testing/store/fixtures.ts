@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { changesTable, historyTable } from '../../contracts/log.ts';
-import { type Find, MAX_EXAMINED } from '../../contracts/query.ts';
+import type { Find } from '../../contracts/query.ts';
 import { isStoreError, type Store, type StoreErrorKind } from '../../contracts/store.ts';
 import {
   type AnyTable,
@@ -103,7 +103,7 @@ export async function allRows<T extends AnyTable>(
 ): Promise<Row<T>[]> {
   const rows: Row<T>[] = [];
   let after = query.after;
-  for (let pages = 0; pages < MAX_EXAMINED; pages++) {
+  for (let pages = 0; pages < 1_000; pages++) {
     const page = await store.read((tx) => tx.table(table).find(after === undefined ? query : { ...query, after }));
     rows.push(...page.rows);
     if (page.next === undefined) return rows;

@@ -40,7 +40,9 @@ export const paging: StoreSuite = {
   async 'shows every row once that was there, while others come and go'({ store }) {
     const there = new Set((await insertItems(store, times(30, mixed))).map(({ id }) => id));
     for (const orderBy of ORDERS) {
-      const rows = await allRows(store, items, { orderBy, limit: 4 }, async () => {
+      let pages = 0;
+      const rows = await allRows(store, items, { orderBy, limit: 7 }, async () => {
+        if (++pages > 5) return;
         const [gone] = await insertItems(store, times(3, mixed));
         await store.write((tx) => tx.table(items).delete(gone!.id));
       });
@@ -81,6 +83,19 @@ export const paging: StoreSuite = {
     for (const descending of [false, true]) {
       const query = { where: range('rank', { gt: 2, lte: 5 }), orderBy: { columns: ['rank'], descending } };
       assert.equal((await allRows(store, items, { ...query, limit: 2 })).length, 9);
+    }
+  },
+
+  async 'shows every row once where a column of the order is held equal'({ store }) {
+    await insertItems(
+      store,
+      times(30, (i) => ({ rank: i % 3, done: i % 2 === 0 })),
+    );
+    for (const descending of [false, true]) {
+      const query = { where: eq('rank', 1), orderBy: { columns: ['done', 'rank'], descending } };
+      const rows = await allRows(store, items, { ...query, limit: 1 });
+      assert.equal(new Set(rows.map(({ id }) => id)).size, 10);
+      assert.equal(rows.length, 10);
     }
   },
 
