@@ -5,7 +5,11 @@ import { createServer } from 'node:net';
 
 /** The command as a user starts it, from the checkout. */
 function tracker(args: readonly string[], variables: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['core/cli/tracker.js', ...args], {
+  return launch(process.execPath, ['core/cli/tracker.js', ...args], variables);
+}
+
+function launch(command: string, args: readonly string[], variables: Record<string, string>) {
+  const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], GRPC_PORT: '0', HTTP_PORT: '0', ...variables },
   });
   let out = '';
@@ -106,6 +110,17 @@ describe('the tracker command', function () {
     // A keep-alive connection may be closed in the moment in which its next request is sent: at most one a connection.
     assert.ok(resets <= 8, `${resets} resets`);
     assert.ok(answered >= 200);
+  });
+
+  it('stops with npm start: a signal to npm reaches the server', async () => {
+    const http = await freePort();
+    const run = launch('npm', ['start'], { HTTP_PORT: String(http) });
+    await answering(http, run.child);
+    run.child.kill('SIGTERM');
+    // Ends when the last process that holds its output does.
+    const { out } = await run.ended;
+    assert.match(out, /"stopped"/);
+    await assert.rejects(fetch(`http://127.0.0.1:${http}/healthz`));
   });
 
   it('plans: every plugin in order, with its reason', async () => {
