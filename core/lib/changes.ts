@@ -1,5 +1,6 @@
 import type { FieldChange } from '../contracts/log.ts';
-import type { Json } from '../contracts/tables.ts';
+import type { Key, WriteTransaction } from '../contracts/store.ts';
+import type { AnyTable, Json } from '../contracts/tables.ts';
 
 type Values = Readonly<Record<string, Json>>;
 
@@ -20,4 +21,37 @@ export function changesBetween(
     if (from !== to && !absent) changes.push({ field, from, to });
   }
   return changes;
+}
+
+export interface RowChange {
+  /** The row that counts the change, see log.ts. */
+  readonly scope: readonly [table: AnyTable, key: Key];
+  readonly entity: string;
+  readonly entityId: string;
+  /** The fields that history records. */
+  readonly fields: readonly string[];
+  /** Absent: it was created. */
+  readonly before: Values | undefined;
+  /** Absent: it was deleted. */
+  readonly after: Values | undefined;
+  /** A user's id, or null. */
+  readonly actor: string | null;
+  /** How a value is shown in history, where not as it is stored. */
+  readonly show?: (field: string, value: Json) => Json;
+}
+
+/** Records the change of one row in the transaction that makes it. */
+export async function emitChange(tx: WriteTransaction, change: RowChange): Promise<void> {
+  const { entity, entityId, fields, before, after, actor, show } = change;
+  const changes = changesBetween(fields, before, after);
+  await tx.emit(...change.scope, {
+    entity,
+    entityId,
+    kind: before ? (after ? 'UPDATED' : 'DELETED') : 'CREATED',
+    actor,
+    changes: show
+      ? changes.map(({ field, from, to }) => ({ field, from: show(field, from), to: show(field, to) }))
+      : changes,
+    after: after ?? null,
+  });
 }

@@ -4,7 +4,7 @@ import { projectScopes } from '../../core/contracts/projects.ts';
 import { and, eq } from '../../core/contracts/query.ts';
 import { isStoreError, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { UserReferences, Users } from '../../core/contracts/users.ts';
-import { changesBetween } from '../../core/lib/changes.ts';
+import { emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { type MemberRow, membersTable, projectsTable } from './tables.ts';
@@ -142,20 +142,20 @@ async function insertNew(insert: () => Promise<MemberRow>): Promise<MemberRow> {
   }
 }
 
-async function emit(
+function emit(
   tx: WriteTransaction,
   before: MemberRow | undefined,
   after: MemberRow | undefined,
   actor: string | null,
 ): Promise<void> {
-  const row = after ?? before;
-  if (!row) throw new TypeError('a change has a row before it or after it');
-  await tx.emit(projectScopes, row.project_id, {
+  const { project_id, user_id } = (after ?? before)!;
+  return emitChange(tx, {
+    scope: [projectScopes, project_id],
     entity: 'project_member',
-    entityId: `${row.project_id}/${row.user_id}`,
-    kind: before ? (after ? 'UPDATED' : 'DELETED') : 'CREATED',
+    entityId: `${project_id}/${user_id}`,
+    fields: historyFields,
+    before,
+    after,
     actor,
-    changes: changesBetween(historyFields, before, after),
-    after: after ?? null,
   });
 }

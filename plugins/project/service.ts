@@ -4,7 +4,7 @@ import { DomainError, failedPrecondition, invalidField, notFound } from '../../c
 import { type ProjectContents, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import { eq } from '../../core/contracts/query.ts';
 import type { ReadTransaction, Store, WriteTransaction } from '../../core/contracts/store.ts';
-import { changesBetween } from '../../core/lib/changes.ts';
+import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
@@ -188,17 +188,16 @@ async function emit(
   after: ProjectRow | undefined,
   actor: Actor,
 ): Promise<ProjectView> {
-  const row = after ?? before;
-  if (!row) throw new TypeError('a change has a row before it or after it');
-  await tx.emit(projectScopes, row.id, {
+  const row = (after ?? before)!;
+  await emitChange(tx, {
+    scope: [projectScopes, row.id],
     entity: 'project',
     entityId: row.id,
-    kind: before ? (after ? 'UPDATED' : 'DELETED') : 'CREATED',
+    fields: historyFields,
+    before,
+    after,
     actor: actor.userId,
-    changes: changesBetween(historyFields, before, after),
-    after: after ?? null,
   });
   const scope = await tx.table(projectScopes).get(row.id);
-  if (!scope) throw notFound('project', row.id);
-  return { row, scope };
+  return { row, scope: scope! };
 }

@@ -1,12 +1,11 @@
 import type { Actor } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
 import { DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
-import type { ChangeKind } from '../../core/contracts/log.ts';
 import { projectScopes } from '../../core/contracts/projects.ts';
 import { matchesText } from '../../core/contracts/query.ts';
 import { isStoreError, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { UserReferences, Users } from '../../core/contracts/users.ts';
-import { changesBetween } from '../../core/lib/changes.ts';
+import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
@@ -45,7 +44,7 @@ export class UserService implements Users {
           revision: 0,
         }),
       );
-      await emit(tx, 'CREATED', undefined, row, actor);
+      await emit(tx, undefined, row, actor);
       return row;
     }, signal);
   }
@@ -136,7 +135,7 @@ export class UserService implements Users {
       const after = await insertChecked(() =>
         tx.table(usersTable).update(before.id, { ...patch, updated_at: tx.now }, { ifVersion: before.version }),
       );
-      await emit(tx, 'UPDATED', before, after, actor);
+      await emit(tx, before, after, actor);
       return after;
     }, signal);
   }
@@ -164,11 +163,11 @@ export class UserService implements Users {
       // Nobody may be assigned anew while a long deletion is under way.
       if (row.is_active) {
         const after = await tx.table(usersTable).update(id, { is_active: false, updated_at: tx.now });
-        await emit(tx, 'UPDATED', row, after, actor);
+        await emit(tx, row, after, actor);
       }
       return false;
     }
-    await emit(tx, 'DELETED', row, undefined, actor);
+    await emit(tx, row, undefined, actor);
     await tx.table(usersTable).delete(id);
     return true;
   }
@@ -186,20 +185,20 @@ async function insertChecked(write: () => Promise<UserRow>): Promise<UserRow> {
   }
 }
 
-async function emit(
+function emit(
   tx: WriteTransaction,
-  kind: ChangeKind,
   before: UserRow | undefined,
   after: UserRow | undefined,
   actor: Actor,
 ): Promise<void> {
-  const id = (after ?? before)?.id ?? '';
-  await tx.emit(usersTable, id, {
+  const { id } = (after ?? before)!;
+  return emitChange(tx, {
+    scope: [usersTable, id],
     entity: 'user',
     entityId: id,
-    kind,
+    fields: historyFields,
+    before,
+    after,
     actor: actor.userId,
-    changes: changesBetween(historyFields, before, after),
-    after: after ?? null,
   });
 }
