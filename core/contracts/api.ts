@@ -23,11 +23,17 @@ export interface Call {
   readonly log: Logger;
 }
 
+/** Who calls, and how long it matters: what a service hands on to its transactions. */
+export type Caller = Pick<Call, 'actor' | 'signal'>;
+
 export interface Actor {
   readonly kind: 'anonymous' | 'user' | 'system';
   /** A user's id; null for the other kinds. */
   readonly userId: string | null;
 }
+
+/** The tracker itself, such as when it seeds. */
+export const SYSTEM: Actor = Object.freeze({ kind: 'system', userId: null });
 
 /** The shape of a method in a service definition of grpc-js, as ts-proto writes it. */
 export interface MethodDefinition {

@@ -34,6 +34,8 @@ export interface ChangeEvent {
   readonly changes: readonly FieldChange[];
   /** The entity's row after the change; null when it was deleted. */
   readonly after: Json;
+  /** What else is true after the change and readers of the log need: a project's counts. Absent = nothing. */
+  readonly context?: Json;
 }
 
 /** One event of the log. */
@@ -56,6 +58,7 @@ export interface Change {
   /** The names of the changed fields. */
   readonly fields: readonly string[];
   readonly after: Json;
+  readonly context: Json;
 }
 
 /** What one commit of this instance changed. */
@@ -122,6 +125,7 @@ export const changesTable = defineTable({
     kind: text({ maxLength: 20 }),
     fields: json(),
     after: json({ nullable: true }),
+    context: json({ nullable: true }),
   },
   primaryKey: ['id'],
   unique: { changes_seq: ['seq'], changes_scope: ['scope', 'revision', 'ordinal'] },

@@ -1,7 +1,7 @@
 import type { Project } from '../../proto/gen/project/v1/project.ts';
 import { point, token } from '../kernel/plugin.ts';
 import type { ReadTransaction, WriteTransaction } from './store.ts';
-import { defineTable, int64, text, uuid } from './tables.ts';
+import { defineTable, int64, type Json, type Row, text, uuid } from './tables.ts';
 
 /**
  * A project's scope: what every mutation inside the project locks and counts in. A table of its own, so that an
@@ -24,6 +24,13 @@ export const projectScopes = defineTable({
   unique: { project_key: ['key'] },
   revision: 'revision',
 });
+
+export type ProjectScope = Row<typeof projectScopes>;
+
+/** What an event inside a project says of the project: its counts after the change. */
+export function countsOf({ issue_count, open_issue_count }: ProjectScope): Json {
+  return { issue_count, open_issue_count };
+}
 
 export type StatusCategory = 'OPEN' | 'ACTIVE' | 'DONE';
 export type Guard = 'ASSIGNEE' | 'RESOLUTION';
@@ -58,12 +65,12 @@ export interface Projects {
   /** The project that has, or had, this key. */
   idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined>;
   /**
-   * Begins a change of something inside a project: locks its scope as 'update', then its row as 'share'.
-   * INVALID_ARGUMENT that names the request's field when there is no such project; FAILED_PRECONDITION
+   * Begins a change of something inside a project: locks its scope as 'update', then its row as 'share', and returns
+   * the scope. INVALID_ARGUMENT that names the request's field when there is no such project; FAILED_PRECONDITION
    * PROJECT_ARCHIVED when it is archived. Call it before any other lock; for several projects in ascending order
    * of their ids.
    */
-  beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<void>;
+  beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<ProjectScope>;
 }
 
 export const projects = token<Projects>('projects');

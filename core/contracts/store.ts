@@ -8,12 +8,17 @@ import type { AnyTable, NewRow, Row } from './tables.ts';
  * Where rows are kept. One storage plugin provides it; every service runs on any of them.
  *
  * Isolation. `read` sees one snapshot for as long as it runs. `write` is atomic; in it a read sees what was
- * committed when that read ran, plus the transaction's own writes, so what must still hold at commit is locked:
- * first the scopes (see log.ts) that the transaction changes, in ascending order of their ids, as 'update'; then
- * the rows it refers to, as 'share'; guards are evaluated after the locks.
+ * committed when that read ran, plus the transaction's own writes, so what must still hold at commit is locked.
+ * Locks are taken in one order, or writers deadlock: the projects' scopes (see log.ts) in ascending order of their
+ * ids, then other scopes in theirs, all as 'update'; then the rows that are referred to, as 'share'. What decides is
+ * read, and guards are evaluated, after the locks; where what was read before them no longer holds, throw Restart.
  *
  * A write function may run more than once, so it has no effect outside its transaction. What it returns is handed
  * on after the commit. When it throws, nothing is stored.
+ *
+ * A backend may send writes later than they are called: `already_exists`, `conflict` and `invalid` may be thrown by
+ * the operation, by a later one or by `write` itself, so they are handled around `write`. After one of them the
+ * transaction is lost, also when the function catches it.
  */
 export interface Store {
   /** Names this data: the same after a restart of a durable store, a new one for a new or emptied store. */
@@ -50,7 +55,10 @@ export interface TransactionOptions {
 
 export interface ReadTransaction {
   table<T extends AnyTable>(table: T): TableReader<T>;
-  /** The transaction's time in microseconds; greater in a later write of this store than in an earlier one. */
+  /**
+   * The transaction's time in microseconds. In a write it is read after the first lock, and is greater than the time
+   * of every earlier commit in the scopes that are locked.
+   */
   readonly now: number;
 }
 
@@ -97,6 +105,19 @@ export interface TableWriter<T extends AnyTable> extends TableReader<T> {
    * Returns the row as it is now, or undefined when it does not exist.
    */
   lock(key: Key, mode: 'update' | 'share'): Promise<Row<T> | undefined>;
+}
+
+/**
+ * Thrown by a write function to begin again in a new transaction: what it had found before it took its locks no longer
+ * holds. After ten times `write` rejects with `unavailable`.
+ */
+export class Restart extends Error {
+  override readonly name = 'Restart';
+}
+
+/** True for a Restart; across copies of this package. */
+export function isRestart(error: unknown): error is Restart {
+  return error instanceof Error && error.name === 'Restart';
 }
 
 export const store = token<Store>('storage.store');

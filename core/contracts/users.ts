@@ -19,14 +19,17 @@ export const users = token<Users>('users');
 export interface UserReferences {
   /** In words, plural: 'assigned issues'. */
   readonly name: string;
-  /** How many there are, and the projects that letting go of the first `limit` of them would change. */
-  find(
-    tx: WriteTransaction,
-    userId: string,
-    limit: number,
-  ): Promise<{ readonly count: number; readonly projectIds: readonly string[] }>;
-  /** Lets go of up to `limit`, each with its event; the projects' scopes are locked. Returns how many it was. */
-  release(tx: WriteTransaction, userId: string, limit: number, actor: string | null): Promise<number>;
+  /** The first `limit` of them. Called before the locks, and again after them. */
+  find(tx: WriteTransaction, userId: string, limit: number): Promise<FoundReferences>;
+}
+
+export interface FoundReferences {
+  /** All of them, not only those that were found. */
+  readonly count: number;
+  /** The projects of those that were found. */
+  readonly projectIds: readonly string[];
+  /** Lets go of those that were found, each with its event. They were found after their projects' scopes were locked. */
+  release(actor: string | null): Promise<void>;
 }
 
 export const userReferences = point<UserReferences>('users.references');

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { FieldChange } from '../contracts/log.ts';
 import type { Key, WriteTransaction } from '../contracts/store.ts';
 import type { AnyTable, Json } from '../contracts/tables.ts';
@@ -18,7 +19,7 @@ export function changesBetween(
     const from = before?.[field] ?? null;
     const to = after?.[field] ?? null;
     const absent = !(before && after) && (from === null || from === '') && (to === null || to === '');
-    if (from !== to && !absent) changes.push({ field, from, to });
+    if (!absent && !isDeepStrictEqual(from, to)) changes.push({ field, from, to });
   }
   return changes;
 }
@@ -36,13 +37,15 @@ export interface RowChange {
   readonly after: Values | undefined;
   /** A user's id, or null. */
   readonly actor: string | null;
+  /** See ChangeEvent. */
+  readonly context?: Json;
   /** How a value is shown in history, where not as it is stored. */
   readonly show?: (field: string, value: Json) => Json;
 }
 
 /** Records the change of one row in the transaction that makes it. */
 export async function emitChange(tx: WriteTransaction, change: RowChange): Promise<void> {
-  const { entity, entityId, fields, before, after, actor, show } = change;
+  const { entity, entityId, fields, before, after, actor, context = null, show } = change;
   const changes = changesBetween(fields, before, after);
   await tx.emit(...change.scope, {
     entity,
@@ -53,5 +56,6 @@ export async function emitChange(tx: WriteTransaction, change: RowChange): Promi
       ? changes.map(({ field, from, to }) => ({ field, from: show(field, from), to: show(field, to) }))
       : changes,
     after: after ?? null,
+    context,
   });
 }

@@ -18,19 +18,17 @@ export interface ListOptions<T extends AnyTable> {
   readonly pageToken: string;
   /** Names the list with its filter and order, see writeToken. */
   readonly query: string;
-  /** About how many bytes a row takes in the response; a page of any rows then stays below the limit. */
-  readonly sizeOf?: (row: Row<T>) => number;
 }
 
-/** What a caller says of a list; the service adds its table and how large a row is. */
-export type ListRequest = Omit<ListOptions<AnyTable>, 'table' | 'sizeOf'>;
+/** What a caller says of a list; the service adds its table. */
+export type ListRequest = Omit<ListOptions<AnyTable>, 'table'>;
 
 /** One page of a list. It may be short, and even empty, before the last; `nextPageToken` is '' on the last. */
 export async function listPage<T extends AnyTable>(
   reader: TableReader<T>,
   options: ListOptions<T>,
 ): Promise<{ rows: readonly Row<T>[]; nextPageToken: string }> {
-  const { table, where, order, query, sizeOf } = options;
+  const { table, where, order, query } = options;
   const limit = pageSize(options.pageSize);
   const after = readToken(options.pageToken, query);
   let page: Page<Row<T>>;
@@ -47,7 +45,7 @@ export async function listPage<T extends AnyTable>(
       throw invalidField('page_token', 'is no longer valid; begin again with an empty one');
     throw error;
   }
-  const fit = sizeOf ? fitting(page.rows, sizeOf) : page.rows.length;
+  const fit = fitting(page.rows);
   const next = fit < page.rows.length ? cursorOf(table, order, page.rows[fit - 1] as Row<T>) : page.next;
   return {
     rows: fit < page.rows.length ? page.rows.slice(0, fit) : page.rows,
@@ -56,11 +54,25 @@ export async function listPage<T extends AnyTable>(
 }
 
 /** How many of the rows fit a page; at least one, so that a list always goes on. */
-function fitting<R>(rows: readonly R[], sizeOf: (row: R) => number): number {
+export function fitting(rows: readonly object[]): number {
   let bytes = 0;
   for (const [index, row] of rows.entries()) {
     bytes += sizeOf(row);
     if (bytes > MAX_PAGE_BYTES && index > 0) return index;
   }
   return rows.length;
+}
+
+/** What a column takes besides its text: its tag, a number, a time, an id. */
+const COLUMN_BYTES = 40;
+
+/** About how many bytes a row takes in a response, or a few more. */
+function sizeOf(row: object): number {
+  let bytes = 0;
+  for (const value of Object.values(row)) {
+    bytes += COLUMN_BYTES;
+    if (typeof value === 'string') bytes += Buffer.byteLength(value);
+    else if (typeof value === 'object' && value !== null) bytes += Buffer.byteLength(JSON.stringify(value));
+  }
+  return bytes;
 }

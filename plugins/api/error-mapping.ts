@@ -1,5 +1,6 @@
 import { CallError } from '../../core/contracts/api.ts';
 import { type Code, codes, type DomainError, ERROR_DOMAIN, type FieldViolation } from '../../core/contracts/errors.ts';
+import type { StoreError } from '../../core/contracts/store.ts';
 import type { Any } from '../../proto/gen/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
@@ -27,13 +28,24 @@ export function isDomainError(error: unknown): error is DomainError {
   );
 }
 
+/** A store's error that a service should have turned into one about its request: our mistake, not the caller's. */
+function isUnmapped(error: DomainError): boolean {
+  const { name, kind, key } = error as Partial<StoreError>;
+  return name === 'StoreError' && (kind === 'not_found' || kind === 'already_exists' || (kind === 'invalid' && !key));
+}
+
+/** True for what may be shown to a caller as it is, in bounds. */
+export function isForeseen(error: unknown): error is CallError | DomainError {
+  return isCallError(error) || (isDomainError(error) && !isUnmapped(error));
+}
+
 /**
  * What the caller gets to see of an error. A domain error goes out as it is, in bounds; anything else becomes
  * INTERNAL and shows nothing but the request id.
  */
 export function toCallError(error: unknown, requestId: string): CallError {
   if (isCallError(error)) return error;
-  if (!isDomainError(error)) return callError('INTERNAL', 'INTERNAL', 'internal error', [], { requestId }, undefined);
+  if (!isForeseen(error)) return callError('INTERNAL', 'INTERNAL', 'internal error', [], { requestId }, undefined);
   const { code, reason, message, fields, metadata, retryAfterMs } = error;
   return callError(code, reason, message, fields, metadata, retryAfterMs);
 }

@@ -5,7 +5,7 @@ import { DomainError } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 import type { AccessLog } from './access-log.ts';
 import { cancelled, RunningCall } from './call.ts';
-import { isCallError, isDomainError, toCallError } from './error-mapping.ts';
+import { isForeseen, toCallError } from './error-mapping.ts';
 import { Gate } from './gate.ts';
 import type { BoundMethod } from './methods.ts';
 import type { RequestReader } from './request.ts';
@@ -153,8 +153,7 @@ export class Pipeline implements Api {
 
   #fail(error: unknown, call: RunningCall, ms: number): CallError {
     const mapped = toCallError(error, call.requestId);
-    if (isCallError(error) || isDomainError(error))
-      this.#accessLog.failed(call, this.methods.get(call.method), mapped, ms);
+    if (isForeseen(error)) this.#accessLog.failed(call, this.methods.get(call.method), mapped, ms);
     else this.#accessLog.unforeseen(call, error, ms);
     return mapped;
   }

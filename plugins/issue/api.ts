@@ -9,9 +9,10 @@ import { fromTimestamp } from '../../core/lib/time.ts';
 import { isUuid } from '../../core/lib/uuid.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { type IssueDetails, IssueServiceService, type UpdateIssueRequest } from '../../proto/gen/issue/v1/issue.ts';
+import type { IssuePatch, Written } from './change.ts';
 import { listOptions } from './lists.ts';
 import { historyEntryOf, issueOf } from './messages.ts';
-import type { IssuePatch, IssueService, Written } from './service.ts';
+import type { IssueService } from './service.ts';
 import type { IssueRow } from './table.ts';
 
 const updatable = [
@@ -71,17 +72,17 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
     handlers: {
       async createIssue(request, call: Call) {
         const dueAt = fromTimestamp(request.dueAt, 'due_at');
-        return written(await issues.create({ ...request, dueAt }, call.actor, call.signal));
+        return written(await issues.create({ ...request, dueAt }, call));
       },
       async getIssue({ id, includeDetails }) {
         const row = await issues.get(id);
         return { issue: issueOf(row), details: includeDetails ? await details(row) : undefined };
       },
       async updateIssue(request, call) {
-        return written(await issues.update(request.id, patchOf(request), request.etag, call.actor, call.signal));
+        return written(await issues.update(request.id, patchOf(request), request.etag, call));
       },
       async deleteIssue({ id, etag }, call) {
-        await issues.delete(id, etag, call.actor, call.signal);
+        await issues.delete(id, etag, call);
         return {};
       },
       async listIssues(request) {
@@ -93,9 +94,7 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
           ...(request.resolution !== '' && { resolution: request.resolution }),
           ...(request.assigneeId !== '' && { assignee: request.assigneeId.toLowerCase() }),
         };
-        return written(
-          await issues.transition(request.id, request.status, wish, request.etag, call.actor, call.signal),
-        );
+        return written(await issues.transition(request.id, request.status, wish, request.etag, call));
       },
       async listAllowedTransitions({ id }) {
         const transitions = await issues.allowedTransitions(id);

@@ -1,7 +1,7 @@
+import { SYSTEM } from '../../core/contracts/api.ts';
 import type { Seeder } from '../../core/contracts/seed.ts';
 import type { IssueService } from './service.ts';
 
-const system = { kind: 'system', userId: null } as const;
 const subjects = ['login page', 'search index', 'export', 'mail queue', 'start screen', 'report', 'upload', 'cache'];
 const problems = ['is slow', 'shows the wrong date', 'needs an undo', 'loses its filter', 'should remember its size'];
 const types = ['BUG', 'FEATURE', 'COSMETIC', 'PERFORMANCE'];
@@ -17,6 +17,7 @@ export function issueSeeder(issues: IssueService): Seeder {
     after: ['users', 'projects'],
     isEmpty: () => issues.isEmpty(),
     async seed({ relationships, made, random, signal }) {
+      const caller = { actor: SYSTEM, signal };
       const ids: string[] = [];
       const users = made('users');
       if (!relationships) return ids;
@@ -37,13 +38,12 @@ export function issueSeeder(issues: IssueService): Seeder {
               assigneeId,
               dueAt: null,
             },
-            system,
-            signal,
+            caller,
           );
           ids.push(row.id);
           for (const status of assigneeId === '' ? [] : random.pick(courses)) {
             const resolution = status === 'RESOLVED' ? { resolution: random.pick(resolutions) } : {};
-            await issues.transition(row.id, status, resolution, '', system, signal);
+            await issues.transition(row.id, status, resolution, '', caller);
           }
         }
       }

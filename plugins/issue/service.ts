@@ -1,26 +1,17 @@
-import type { Actor } from '../../core/contracts/api.ts';
+import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
 import { DomainError, notFound } from '../../core/contracts/errors.ts';
 import type { ChangeLog } from '../../core/contracts/log.ts';
-import { type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
+import { type ProjectScope, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import { eq } from '../../core/contracts/query.ts';
-import type { ReadTransaction, Store, WriteTransaction } from '../../core/contracts/store.ts';
+import { type ReadTransaction, Restart, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { Users } from '../../core/contracts/users.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
-import { emitIssue } from './events.ts';
+import { changeIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
 import { parseIssueId } from './ids.ts';
-import {
-  type Adjustment,
-  allowedFrom,
-  applyRules,
-  categoryOf,
-  checkValue,
-  missingFor,
-  transitionRefused,
-  type Wish,
-} from './rules.ts';
+import { allowedFrom, applyRules, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
 import { type IssueRow, issuesTable } from './table.ts';
 
 export interface NewIssue {
@@ -35,20 +26,6 @@ export interface NewIssue {
   readonly assigneeId: string;
   /** Microseconds. */
   readonly dueAt: number | null;
-}
-
-/** Only what is to change; null and '' clear. */
-export interface IssuePatch extends Wish {
-  readonly summary?: string;
-  readonly description?: string;
-  readonly type?: string;
-  readonly priority?: string;
-  readonly dueAt?: number | null;
-}
-
-export interface Written {
-  readonly row: IssueRow;
-  readonly adjustments: readonly Adjustment[];
 }
 
 export interface AllowedTransition {
@@ -72,10 +49,10 @@ export class IssueService {
     this.#cache = cache;
   }
 
-  create(wish: NewIssue, actor: Actor, signal?: AbortSignal): Promise<Written> {
+  create(wish: NewIssue, caller: Caller): Promise<Written> {
     const projectId = wish.projectId.toLowerCase();
     const assignee = wish.assigneeId === '' ? null : wish.assigneeId.toLowerCase();
-    return this.#write(async (tx) => {
+    return this.#write(caller, async (tx) => {
       await this.#projects.beginChange(tx, projectId, 'project_id');
       if (assignee !== null) await this.#users.require(tx, assignee, 'assignee_id', { active: true });
       const workflow = await this.#projects.workflow(tx, projectId);
@@ -85,7 +62,7 @@ export class IssueService {
       checkValue('priority', priority, workflow);
       if (wish.status !== '') checkValue('status', wish.status, workflow);
       if (wish.resolution !== '') checkValue('resolution', wish.resolution, workflow);
-      const outcome = applyRules(
+      const { status, resolution, adjustments } = applyRules(
         workflow,
         { status: workflow.initialStatus, resolution: null, assignee: null },
         {
@@ -97,7 +74,7 @@ export class IssueService {
       const scope = await tx.table(projectScopes).increment(projectId, {
         last_number: 1,
         issue_count: 1,
-        open_issue_count: isOpen(workflow, outcome.status) ? 1 : 0,
+        open_issue_count: openness(workflow, status),
       });
       const row = await tx.table(issuesTable).insert({
         id: uuidv7(),
@@ -109,17 +86,17 @@ export class IssueService {
         type,
         priority,
         priority_rank: workflow.priorities.indexOf(priority),
-        status: outcome.status,
-        resolution: outcome.resolution,
-        assignee_id: outcome.assignee,
-        reporter_id: actor.userId,
+        status,
+        resolution,
+        assignee_id: assignee,
+        reporter_id: caller.actor.userId,
         due_at: wish.dueAt,
         created_at: tx.now,
         updated_at: tx.now,
       });
-      await emitIssue(tx, undefined, row, actor.userId);
-      return { row, adjustments: outcome.adjustments };
-    }, signal);
+      await emitIssue(tx, scope, undefined, row, caller.actor.userId);
+      return { row, adjustments };
+    });
   }
 
   async get(name: string): Promise<IssueRow> {
@@ -130,44 +107,30 @@ export class IssueService {
     return row;
   }
 
-  update(name: string, patch: IssuePatch, etag: string, actor: Actor, signal?: AbortSignal): Promise<Written> {
-    return this.#write(async (tx) => {
-      const before = await this.#lock(tx, name);
-      checkEtag('issue', name, etag, before);
-      return this.#apply(tx, before, patch, actor);
-    }, signal);
+  update(name: string, patch: IssuePatch, etag: string, caller: Caller): Promise<Written> {
+    return this.#change(name, etag, caller, () => patch);
   }
 
   /** Unlike an update, asks for a move: to stay where it is is not one. */
-  transition(
-    name: string,
-    to: string,
-    wish: Omit<Wish, 'status'>,
-    etag: string,
-    actor: Actor,
-    signal?: AbortSignal,
-  ): Promise<Written> {
-    return this.#write(async (tx) => {
-      const before = await this.#lock(tx, name);
-      checkEtag('issue', name, etag, before);
-      const workflow = await this.#projects.workflow(tx, before.project_id);
+  transition(name: string, to: string, wish: Omit<Wish, 'status'>, etag: string, caller: Caller): Promise<Written> {
+    return this.#change(name, etag, caller, (before, workflow) => {
       checkValue('status', to, workflow);
       if (to === before.status) throw transitionRefused(workflow, before.status, to);
-      return this.#apply(tx, before, { ...wish, status: to }, actor);
-    }, signal);
+      return { ...wish, status: to };
+    });
   }
 
-  async delete(name: string, etag: string, actor: Actor, signal?: AbortSignal): Promise<void> {
-    await this.#write(async (tx) => {
-      const row = await this.#lock(tx, name);
+  async delete(name: string, etag: string, caller: Caller): Promise<void> {
+    await this.#write(caller, async (tx) => {
+      const { row, scope } = await this.#lock(tx, name);
       checkEtag('issue', name, etag, row);
       const workflow = await this.#projects.workflow(tx, row.project_id);
       await tx.table(issuesTable).delete(row.id);
-      await tx
+      const counted = await tx
         .table(projectScopes)
-        .increment(row.project_id, { issue_count: -1, open_issue_count: isOpen(workflow, row.status) ? -1 : 0 });
-      await emitIssue(tx, row, undefined, actor.userId);
-    }, signal);
+        .increment(scope.id, { issue_count: -1, open_issue_count: 0 - openness(workflow, row.status) });
+      await emitIssue(tx, counted, row, undefined, caller.actor.userId);
+    });
   }
 
   list(request: ListRequest) {
@@ -175,7 +138,6 @@ export class IssueService {
       listPage(tx.table(issuesTable), {
         ...request,
         table: issuesTable,
-        sizeOf: (row) => 600 + Buffer.byteLength(row.summary) + Buffer.byteLength(row.description),
       }),
     );
   }
@@ -208,57 +170,39 @@ export class IssueService {
     return page;
   }
 
+  #change(
+    name: string,
+    etag: string,
+    caller: Caller,
+    patchOf: (before: IssueRow, workflow: Workflow) => IssuePatch,
+  ): Promise<Written> {
+    return this.#write(caller, async (tx) => {
+      const { row, scope } = await this.#lock(tx, name);
+      checkEtag('issue', name, etag, row);
+      const workflow = await this.#projects.workflow(tx, row.project_id);
+      const patch = patchOf(row, workflow);
+      if (patch.assignee && patch.assignee !== row.assignee_id)
+        await this.#users.require(tx, patch.assignee, 'assignee_id', { active: true });
+      return changeIssue(tx, scope, row, patch, workflow, caller.actor.userId);
+    });
+  }
+
   /** Locks the issue's project, then the issue. NOT_FOUND; FAILED_PRECONDITION when the project is archived. */
-  async #lock(tx: WriteTransaction, name: string): Promise<IssueRow> {
+  async #lock(tx: WriteTransaction, name: string): Promise<{ readonly row: IssueRow; readonly scope: ProjectScope }> {
     const found = await findIssue(tx, parseIssueId(name));
     if (!found) throw notFound('issue', name);
-    await this.#projects.beginChange(tx, found.project_id, 'project_id');
+    const scope = await this.#projects.beginChange(tx, found.project_id, 'id').catch((error: unknown) => {
+      // The project was deleted with its issues between the two reads.
+      throw error instanceof DomainError && error.reason === 'PROJECT_NOT_FOUND' ? notFound('issue', name) : error;
+    });
     const row = await tx.table(issuesTable).lock(found.id, 'update');
     if (!row) throw notFound('issue', name);
-    if (row.project_id !== found.project_id)
-      throw new DomainError(
-        'ABORTED',
-        'ISSUE_MOVED',
-        `issue ${name} was moved to another project meanwhile: try again`,
-      );
-    return row;
+    if (row.project_id !== found.project_id) throw new Restart('the issue was moved to another project meanwhile');
+    return { row, scope };
   }
 
-  async #apply(tx: WriteTransaction, before: IssueRow, patch: IssuePatch, actor: Actor): Promise<Written> {
-    const workflow = await this.#projects.workflow(tx, before.project_id);
-    if (patch.type !== undefined) checkValue('type', patch.type, workflow);
-    if (patch.priority !== undefined) checkValue('priority', patch.priority, workflow);
-    if (patch.status !== undefined) checkValue('status', patch.status, workflow);
-    if (patch.resolution) checkValue('resolution', patch.resolution, workflow);
-    if (patch.assignee && patch.assignee !== before.assignee_id)
-      await this.#users.require(tx, patch.assignee, 'assignee_id', { active: true });
-    const state = { status: before.status, resolution: before.resolution, assignee: before.assignee_id };
-    const { status, resolution, assignee, adjustments } = applyRules(workflow, state, patch);
-    const priority = patch.priority ?? before.priority;
-    const wanted = {
-      summary: patch.summary ?? before.summary,
-      description: patch.description ?? before.description,
-      type: patch.type ?? before.type,
-      priority,
-      priority_rank: patch.priority === undefined ? before.priority_rank : workflow.priorities.indexOf(priority),
-      status,
-      resolution,
-      assignee_id: assignee,
-      due_at: patch.dueAt === undefined ? before.due_at : patch.dueAt,
-    };
-    const changed = Object.entries(wanted).filter(([field, value]) => before[field as keyof IssueRow] !== value);
-    if (changed.length === 0) return { row: before, adjustments };
-    const row = await tx
-      .table(issuesTable)
-      .update(before.id, { ...Object.fromEntries(changed), updated_at: tx.now }, { ifVersion: before.version });
-    const opened = Number(isOpen(workflow, status)) - Number(isOpen(workflow, before.status));
-    if (opened !== 0) await tx.table(projectScopes).increment(before.project_id, { open_issue_count: opened });
-    await emitIssue(tx, before, row, actor.userId);
-    return { row, adjustments };
-  }
-
-  #write<T>(fn: (tx: WriteTransaction) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return this.#store.write(fn, signal ? { signal } : {});
+  #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    return this.#store.write(fn, { signal: caller.signal });
   }
 }
 
@@ -268,8 +212,4 @@ async function findIssue(
 ): Promise<IssueRow | undefined> {
   const table = tx.table(issuesTable);
   return 'id' in by ? table.get(by.id) : (await table.find({ where: eq('key', by.key), limit: 1 })).rows[0];
-}
-
-function isOpen(workflow: Workflow, status: string): boolean {
-  return categoryOf(workflow, status) !== 'DONE';
 }

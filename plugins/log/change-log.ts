@@ -5,11 +5,14 @@ import {
   type FieldChange,
   historyTable,
 } from '../../core/contracts/log.ts';
-import { and, eq, range } from '../../core/contracts/query.ts';
+import { and, eq, type Order, range } from '../../core/contracts/query.ts';
 import type { Store, TableReader } from '../../core/contracts/store.ts';
 import type { Row } from '../../core/contracts/tables.ts';
+import { cursorOf } from '../../core/lib/cursor.ts';
+import { fitting } from '../../core/lib/list.ts';
 
 const DEFAULT_LIMIT = 500;
+const BY_TIME: Order = { columns: ['time'] };
 const REST_OF_TRANSACTION = 200;
 
 /** Reads the log and the history from the tables that the store's `emit` fills. */
@@ -74,11 +77,14 @@ export class StoreChangeLog {
     return this.#store.read(async (tx) => {
       const page = await tx.table(historyTable).find({
         where: and(eq('entity', entity), eq('entity_id', entityId)),
-        orderBy: { columns: ['time'] },
+        orderBy: BY_TIME,
         limit,
         ...(after === undefined ? {} : { after }),
       });
-      const entries = page.rows.map((row) => ({
+      // An entry may hold two long descriptions, so a page of them is cut like that of any list.
+      const rows = page.rows.slice(0, fitting(page.rows));
+      const next = rows.length < page.rows.length ? cursorOf(historyTable, BY_TIME, rows.at(-1)!) : page.next;
+      const entries = rows.map((row) => ({
         id: row.id,
         time: row.time,
         actor: row.actor,
@@ -86,7 +92,7 @@ export class StoreChangeLog {
         revision: row.revision,
         changes: row.changes as unknown as readonly FieldChange[],
       }));
-      return page.next === undefined ? { entries } : { entries, next: page.next };
+      return next === undefined ? { entries } : { entries, next };
     });
   }
 }
@@ -111,5 +117,6 @@ function changeOf(row: Row<typeof changesTable>): Change {
     kind: row.kind as ChangeKind,
     fields: row.fields as readonly string[],
     after: row.after,
+    context: row.context,
   };
 }

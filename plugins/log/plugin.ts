@@ -5,9 +5,8 @@ import { tables } from '../../core/contracts/tables.ts';
 import { transport } from '../../core/contracts/transport.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { StoreChangeLog } from './change-log.ts';
+import { Hints } from './hints.ts';
 import { Tailer } from './tailer.ts';
-
-const HINTS = 'hints';
 
 /** The change log over the store's tables: reading, following, and the permanent history. */
 export default definePlugin({
@@ -31,22 +30,19 @@ export default definePlugin({
       async start() {
         await tailer.open();
         const { store, transport } = deps;
+        const hints = transport && new Hints(transport, store.id, log);
         const unwatch = store.onCommit(() => {
           tailer.wake();
-          if (store.shared) hint();
+          if (store.shared) hints?.send();
         });
         defer('commit watch', unwatch);
+        // What was committed between the head and the watch.
+        tailer.wake();
         // Where nobody else writes, this instance's own commits are all there is to follow.
         if (!store.shared) return;
         const timer = setInterval(() => tailer.wake(), config.pollMs);
         defer('poll timer', () => clearInterval(timer));
-        if (transport) defer('hints', await transport.subscribe(HINTS, () => tailer.wake()));
-
-        function hint() {
-          transport?.publish(HINTS, { key: store.id, value: '' }).catch((error: Error) => {
-            log.debug({ err: error }, 'a hint was not sent; other instances find the change when they poll');
-          });
-        }
+        if (hints) defer('hints', await hints.subscribe(() => tailer.wake()));
       },
     };
   },

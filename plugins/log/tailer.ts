@@ -56,11 +56,22 @@ export class Tailer {
         if (!last) continue;
         this.#position = last.seq;
         this.#woken = true;
-        for (const listener of this.#listeners) listener(changes);
+        this.#deliver(changes);
       } catch (error) {
         if (!signal.aborted)
           this.#logger.warn({ err: error }, 'the change log could not be read; the next wake tries again');
         return;
+      }
+    }
+  }
+
+  /** One listener's mistake costs the others nothing. */
+  #deliver(changes: readonly Change[]): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes);
+      } catch (error) {
+        this.#logger.error({ err: error }, 'a listener of the change log threw');
       }
     }
   }

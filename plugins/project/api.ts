@@ -1,4 +1,6 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
+import type { Clock } from '../../core/contracts/clock.ts';
+import { invalidField } from '../../core/contracts/errors.ts';
 import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
 import { parseOrder } from '../../core/lib/order.ts';
@@ -22,7 +24,7 @@ const memberFields: FilterFields = {
 };
 const byCreation = { columns: ['created_at'] };
 
-export function projectApi(projects: ProjectService, members: MemberService): ServiceContribution {
+export function projectApi(projects: ProjectService, members: MemberService, clock: Clock): ServiceContribution {
   return service({
     definition: ProjectServiceService,
     descriptors,
@@ -42,7 +44,7 @@ export function projectApi(projects: ProjectService, members: MemberService): Se
     },
     handlers: {
       async createProject(request, call) {
-        return { project: projectOf(await projects.create(request, call.actor, call.signal)) };
+        return { project: projectOf(await projects.create(request, call)) };
       },
       async getProject({ id }) {
         return { project: projectOf(await projects.get(id)) };
@@ -50,15 +52,15 @@ export function projectApi(projects: ProjectService, members: MemberService): Se
       async updateProject(request, call) {
         const fields = maskedFields(request, ['name', 'description'], request.updateMask);
         const patch = Object.fromEntries(fields.map((field) => [field, request[field] ?? '']));
-        return { project: projectOf(await projects.update(request.id, patch, request.etag, call.actor, call.signal)) };
+        return { project: projectOf(await projects.update(request.id, patch, request.etag, call)) };
       },
       async deleteProject({ id, etag, force }, call) {
-        await projects.delete(id, etag, force, call.actor, call.signal);
+        await projects.delete(id, etag, force, call);
         return {};
       },
       async listProjects(request) {
         const page = await projects.list({
-          where: parseFilter(request.filter, projectFields),
+          where: parseFilter(request.filter, projectFields, { now: clock.now() }),
           order: parseOrder(request.orderBy, { created_at: ['created_at'], key: ['key'], name: ['name'] }, byCreation),
           pageSize: request.pageSize,
           pageToken: request.pageToken,
@@ -67,27 +69,28 @@ export function projectApi(projects: ProjectService, members: MemberService): Se
         return { projects: page.projects.map(projectOf), nextPageToken: page.nextPageToken };
       },
       async archiveProject({ id, etag }, call) {
-        return { project: projectOf(await projects.update(id, { archived: true }, etag, call.actor, call.signal)) };
+        return { project: projectOf(await projects.update(id, { archived: true }, etag, call)) };
       },
       async unarchiveProject({ id, etag }, call) {
-        return { project: projectOf(await projects.update(id, { archived: false }, etag, call.actor, call.signal)) };
+        return { project: projectOf(await projects.update(id, { archived: false }, etag, call)) };
       },
       async addProjectMember({ projectId, userId, role }, call) {
-        return { member: memberOf(await members.add(projectId, userId, role, call.actor, call.signal)) };
+        return { member: memberOf(await members.add(projectId, userId, role, call)) };
       },
       async updateProjectMember(request, call) {
         const { projectId, userId, etag } = request;
         const masked = maskedFields(request, ['role'], request.updateMask).length > 0;
-        const role = masked ? (request.role ?? 'MEMBER') : undefined;
-        return { member: memberOf(await members.update(projectId, userId, role, etag, call.actor, call.signal)) };
+        const role = masked ? request.role : undefined;
+        if (masked && role === undefined) throw invalidField('role', 'must be OWNER, MEMBER or VIEWER');
+        return { member: memberOf(await members.update(projectId, userId, role, etag, call)) };
       },
       async removeProjectMember({ projectId, userId, etag }, call) {
-        await members.remove(projectId, userId, etag, call.actor, call.signal);
+        await members.remove(projectId, userId, etag, call);
         return {};
       },
       async listProjectMembers(request) {
         const page = await members.list(request.projectId, {
-          where: parseFilter(request.filter, memberFields),
+          where: parseFilter(request.filter, memberFields, { now: clock.now() }),
           order: parseOrder(request.orderBy, { created_at: ['created_at'] }, byCreation),
           pageSize: request.pageSize,
           pageToken: request.pageToken,

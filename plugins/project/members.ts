@@ -1,12 +1,12 @@
-import type { Actor } from '../../core/contracts/api.ts';
-import { DomainError, notFound } from '../../core/contracts/errors.ts';
-import { projectScopes } from '../../core/contracts/projects.ts';
+import type { Caller } from '../../core/contracts/api.ts';
+import { DomainError, etagMismatch, notFound } from '../../core/contracts/errors.ts';
+import { countsOf, type ProjectScope, projectScopes } from '../../core/contracts/projects.ts';
 import { and, eq } from '../../core/contracts/query.ts';
 import { isStoreError, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { UserReferences, Users } from '../../core/contracts/users.ts';
 import { emitChange } from '../../core/lib/changes.ts';
-import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
+import { memberEtag } from './messages.ts';
 import { type MemberRow, membersTable, projectsTable } from './tables.ts';
 
 const historyFields = ['user_id', 'role'];
@@ -22,22 +22,20 @@ export class MemberService {
     this.#users = users;
   }
 
-  add(projectId: string, userId: string, role: string, actor: Actor, signal?: AbortSignal): Promise<MemberRow> {
-    return this.#write(async (tx) => {
-      await lockProject(tx, projectId);
+  add(projectId: string, userId: string, role: string, caller: Caller): Promise<MemberRow> {
+    return this.#write(caller, async (tx) => {
+      const scope = await lockProject(tx, projectId);
       await this.#users.require(tx, userId, 'user_id', { active: true });
-      const row = await insertNew(() =>
-        tx.table(membersTable).insert({
-          project_id: projectId.toLowerCase(),
-          user_id: userId.toLowerCase(),
-          role: role === '' ? 'MEMBER' : role,
-          created_at: tx.now,
-          updated_at: tx.now,
-        }),
-      );
-      await emit(tx, undefined, row, actor.userId);
+      const row = await tx.table(membersTable).insert({
+        project_id: scope.id,
+        user_id: userId.toLowerCase(),
+        role: role === '' ? 'MEMBER' : role,
+        created_at: tx.now,
+        updated_at: tx.now,
+      });
+      await emit(tx, scope, undefined, row, caller.actor.userId);
       return row;
-    }, signal);
+    });
   }
 
   update(
@@ -45,27 +43,24 @@ export class MemberService {
     userId: string,
     role: string | undefined,
     etag: string,
-    actor: Actor,
-    signal?: AbortSignal,
+    caller: Caller,
   ): Promise<MemberRow> {
-    return this.#write(async (tx) => {
-      const before = await lockMember(tx, projectId, userId);
-      checkEtag('member', userId, etag, before);
+    return this.#write(caller, async (tx) => {
+      const { row: before, scope } = await lockMember(tx, projectId, userId, etag);
       if (role === undefined || role === before.role) return before;
       const after = await tx
         .table(membersTable)
         .update([before.project_id, before.user_id], { role, updated_at: tx.now });
-      await emit(tx, before, after, actor.userId);
+      await emit(tx, scope, before, after, caller.actor.userId);
       return after;
-    }, signal);
+    });
   }
 
-  async remove(projectId: string, userId: string, etag: string, actor: Actor, signal?: AbortSignal): Promise<void> {
-    await this.#write(async (tx) => {
-      const row = await lockMember(tx, projectId, userId);
-      checkEtag('member', userId, etag, row);
-      await end(tx, row, actor.userId);
-    }, signal);
+  async remove(projectId: string, userId: string, etag: string, caller: Caller): Promise<void> {
+    await this.#write(caller, async (tx) => {
+      const { row, scope } = await lockMember(tx, projectId, userId, etag);
+      await end(tx, scope, row, caller.actor.userId);
+    });
   }
 
   list(projectId: string, request: ListRequest) {
@@ -80,8 +75,12 @@ export class MemberService {
     });
   }
 
-  #write<T>(fn: (tx: WriteTransaction) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return this.#store.write(fn, signal ? { signal } : {});
+  async #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.#store.write(fn, { signal: caller.signal });
+    } catch (error) {
+      throw isStoreError(error, 'already_exists') && error.table === membersTable.name ? memberExists() : error;
+    }
   }
 }
 
@@ -91,59 +90,65 @@ export const memberships: UserReferences = {
   async find(tx, userId, limit) {
     const table = tx.table(membersTable);
     const where = eq('user_id', userId);
-    const page = await table.find({ where, orderBy: { columns: ['project_id'] }, limit });
-    return { count: await table.count({ where }), projectIds: page.rows.map((row) => row.project_id) };
-  },
-  async release(tx, userId, limit, actor) {
-    const page = await tx
-      .table(membersTable)
-      .find({ where: eq('user_id', userId), orderBy: { columns: ['project_id'] }, limit });
-    for (const row of page.rows) await end(tx, row, actor);
-    return page.rows.length;
+    const { rows } = await table.find({ where, orderBy: { columns: ['project_id'] }, limit });
+    return {
+      count: await table.count({ where }),
+      projectIds: rows.map((row) => row.project_id),
+      async release(actor) {
+        for (const row of rows) {
+          const scope = await tx.table(projectScopes).get(row.project_id);
+          await end(tx, scope!, row, actor);
+        }
+      },
+    };
   },
 };
 
 /** Ends all memberships of a project, whose scope is locked. */
 export async function removeAllMembers(tx: WriteTransaction, projectId: string, actor: string | null): Promise<void> {
+  const scope = await tx.table(projectScopes).get(projectId);
   for (;;) {
-    const page = await tx.table(membersTable).find({ where: eq('project_id', projectId), limit: BATCH });
-    for (const row of page.rows) await end(tx, row, actor);
-    if (page.rows.length < BATCH) return;
+    const { rows } = await tx.table(membersTable).find({ where: eq('project_id', projectId), limit: BATCH });
+    for (const row of rows) await end(tx, scope!, row, actor);
+    if (rows.length < BATCH) return;
   }
 }
 
-async function end(tx: WriteTransaction, row: MemberRow, actor: string | null): Promise<void> {
+async function end(tx: WriteTransaction, scope: ProjectScope, row: MemberRow, actor: string | null): Promise<void> {
   await tx.table(membersTable).delete([row.project_id, row.user_id]);
-  await emit(tx, row, undefined, actor);
+  await emit(tx, scope, row, undefined, actor);
 }
 
-async function lockProject(tx: WriteTransaction, projectId: string): Promise<void> {
+async function lockProject(tx: WriteTransaction, projectId: string): Promise<ProjectScope> {
   const id = projectId.toLowerCase();
   const scope = await tx.table(projectScopes).lock(id, 'update');
   if (!scope || !(await tx.table(projectsTable).lock(id, 'share'))) throw notFound('project', projectId);
+  return scope;
 }
 
-async function lockMember(tx: WriteTransaction, projectId: string, userId: string): Promise<MemberRow> {
-  await lockProject(tx, projectId);
-  const row = await tx.table(membersTable).lock([projectId.toLowerCase(), userId.toLowerCase()], 'update');
+async function lockMember(
+  tx: WriteTransaction,
+  projectId: string,
+  userId: string,
+  etag: string,
+): Promise<{ readonly row: MemberRow; readonly scope: ProjectScope }> {
+  const scope = await lockProject(tx, projectId);
+  const row = await tx.table(membersTable).lock([scope.id, userId.toLowerCase()], 'update');
   if (!row) throw notFound('member', userId);
-  return row;
+  if (etag !== '' && etag !== memberEtag(row)) throw etagMismatch('member', userId);
+  return { row, scope };
 }
 
-async function insertNew(insert: () => Promise<MemberRow>): Promise<MemberRow> {
-  try {
-    return await insert();
-  } catch (error) {
-    if (!isStoreError(error, 'already_exists')) throw error;
-    const description = 'this user is a member already';
-    throw new DomainError('ALREADY_EXISTS', 'MEMBER_EXISTS', `user_id: ${description}`, {
-      fields: [{ field: 'user_id', description, reason: 'MEMBER_EXISTS' }],
-    });
-  }
+function memberExists(): DomainError {
+  const description = 'this user is a member already';
+  return new DomainError('ALREADY_EXISTS', 'MEMBER_EXISTS', `user_id: ${description}`, {
+    fields: [{ field: 'user_id', description, reason: 'MEMBER_EXISTS' }],
+  });
 }
 
 function emit(
   tx: WriteTransaction,
+  scope: ProjectScope,
   before: MemberRow | undefined,
   after: MemberRow | undefined,
   actor: string | null,
@@ -151,6 +156,7 @@ function emit(
   const { project_id, user_id } = (after ?? before)!;
   return emitChange(tx, {
     scope: [projectScopes, project_id],
+    context: countsOf(scope),
     entity: 'project_member',
     entityId: `${project_id}/${user_id}`,
     fields: historyFields,

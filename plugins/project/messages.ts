@@ -27,6 +27,11 @@ export function projectOf({ row, scope }: ProjectView): Project {
   };
 }
 
+/** A membership that ended and began again is another one, though its key is the same and its versions are too. */
+export function memberEtag(row: MemberRow): string {
+  return `${etagOf(row)}-${row.created_at.toString(36)}`;
+}
+
 export function memberOf(row: MemberRow): ProjectMember {
   return {
     projectId: row.project_id,
@@ -34,7 +39,7 @@ export function memberOf(row: MemberRow): ProjectMember {
     role: row.role,
     createdAt: toTimestamp(row.created_at),
     updatedAt: toTimestamp(row.updated_at),
-    etag: etagOf(row),
+    etag: memberEtag(row),
   };
 }
 

@@ -1,11 +1,12 @@
 import { apiServices } from '../../core/contracts/api.ts';
-import { cache } from '../../core/contracts/cache.ts';
+import { clock } from '../../core/contracts/clock.ts';
 import { projectContents, projectScopes, projects } from '../../core/contracts/projects.ts';
 import { seeders } from '../../core/contracts/seed.ts';
 import { store } from '../../core/contracts/store.ts';
 import { tables } from '../../core/contracts/tables.ts';
 import { userReferences, users } from '../../core/contracts/users.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { systemClock } from '../../core/lib/time.ts';
 import { projectApi } from './api.ts';
 import { MemberService, memberships } from './members.ts';
 import { projectSeeder } from './seeder.ts';
@@ -17,15 +18,15 @@ export default definePlugin({
   name: 'project',
   kernel: '^1.0.0',
   requires: { store, users },
-  optional: { cache },
+  optional: { clock },
   provides: { projects },
   contributes: { tables, services: apiServices, seeders, userReferences },
   collects: { contents: projectContents },
   setup({ deps, contribute }) {
-    const service = new ProjectService(deps.store, deps.cache);
+    const service = new ProjectService(deps.store);
     const members = new MemberService(deps.store, deps.users);
     contribute.tables(projectScopes, projectsTable, membersTable);
-    contribute.services(projectApi(service, members));
+    contribute.services(projectApi(service, members, deps.clock ?? systemClock));
     contribute.seeders(projectSeeder(service, members));
     contribute.userReferences(memberships);
     return {

@@ -1,14 +1,26 @@
-import type { Actor } from '../../core/contracts/api.ts';
-import type { Cache } from '../../core/contracts/cache.ts';
+import type { Caller } from '../../core/contracts/api.ts';
 import { DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
-import { type ProjectContents, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
-import { eq } from '../../core/contracts/query.ts';
-import type { ReadTransaction, Store, WriteTransaction } from '../../core/contracts/store.ts';
+import {
+  countsOf,
+  type ProjectContents,
+  type ProjectScope,
+  type Projects,
+  projectScopes,
+  type Workflow,
+} from '../../core/contracts/projects.ts';
+import { eq, prefix } from '../../core/contracts/query.ts';
+import {
+  isStoreError,
+  type ReadTransaction,
+  Restart,
+  type Store,
+  type WriteTransaction,
+} from '../../core/contracts/store.ts';
 import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
-import { keyCandidates } from './keys.ts';
+import { baseKey, numberedKey } from './keys.ts';
 import { removeAllMembers } from './members.ts';
 import { type ProjectView, projectOf } from './messages.ts';
 import { type ProjectRow, projectsTable } from './tables.ts';
@@ -18,27 +30,21 @@ const historyFields = ['key', 'name', 'description', 'archived'];
 
 export class ProjectService implements Projects {
   readonly #store: Store;
-  readonly #cache: Cache | undefined;
   /** What lives in projects; known once every plugin is set up. */
   contents: readonly ProjectContents[] = [];
 
-  constructor(store: Store, cache: Cache | undefined) {
+  constructor(store: Store) {
     this.#store = store;
-    this.#cache = cache;
   }
 
   create(
     wish: { readonly key: string; readonly name: string; readonly description: string },
-    actor: Actor,
-    signal?: AbortSignal,
+    caller: Caller,
   ): Promise<ProjectView> {
-    return this.#write(async (tx) => {
+    return this.#write(caller, async (tx) => {
       const key = wish.key === '' ? await this.#freeKey(tx, wish.name) : wish.key;
-      if (await this.idOfKey(tx, key)) throw keyTaken();
       const id = uuidv7();
-      await tx
-        .table(projectScopes)
-        .insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
+      await insertScope(tx, id, key, wish.key === '');
       const row = await tx.table(projectsTable).insert({
         id,
         key,
@@ -48,8 +54,8 @@ export class ProjectService implements Projects {
         created_at: tx.now,
         updated_at: tx.now,
       });
-      return emit(tx, undefined, row, actor);
-    }, signal);
+      return emit(tx, undefined, row, caller);
+    });
   }
 
   async get(id: string): Promise<ProjectView> {
@@ -62,22 +68,21 @@ export class ProjectService implements Projects {
     id: string,
     patch: { readonly name?: string; readonly description?: string; readonly archived?: boolean },
     etag: string,
-    actor: Actor,
-    signal?: AbortSignal,
+    caller: Caller,
   ): Promise<ProjectView> {
     if (patch.name !== undefined && patch.name.trim() === '')
       throw invalidField('name', 'must be 1 to 100 characters, not only white space');
-    return this.#write(async (tx) => {
+    return this.#write(caller, async (tx) => {
       const { row: before, scope } = await lockProject(tx, id.toLowerCase());
       checkEtag('project', id, etag, before);
       if (changesBetween(historyFields, before, { ...before, ...patch }).length === 0) return { row: before, scope };
       const after = await tx.table(projectsTable).update(before.id, { ...patch, updated_at: tx.now });
-      return emit(tx, before, after, actor);
-    }, signal);
+      return emit(tx, before, after, caller);
+    });
   }
 
-  async delete(id: string, etag: string, force: boolean, actor: Actor, signal?: AbortSignal): Promise<void> {
-    await this.#write(async (tx) => {
+  async delete(id: string, etag: string, force: boolean, caller: Caller): Promise<void> {
+    await this.#write(caller, async (tx) => {
       const { row } = await lockProject(tx, id.toLowerCase());
       checkEtag('project', id, etag, row);
       for (const contents of this.contents) {
@@ -88,12 +93,12 @@ export class ProjectService implements Projects {
             `project ${row.key} holds ${count} ${contents.name}: repeat with force to delete them too`,
             { count: String(count) },
           );
-        if (count > 0) await contents.deleteAll(tx, row.id, actor.userId);
+        if (count > 0) await contents.deleteAll(tx, row.id, caller.actor.userId);
       }
-      await removeAllMembers(tx, row.id, actor.userId);
-      await emit(tx, row, undefined, actor);
+      await removeAllMembers(tx, row.id, caller.actor.userId);
+      await emit(tx, row, undefined, caller);
       await tx.table(projectsTable).delete(row.id);
-    }, signal);
+    });
   }
 
   /** One page; rows and counts are of one snapshot. */
@@ -102,7 +107,6 @@ export class ProjectService implements Projects {
       const { rows, nextPageToken } = await listPage(tx.table(projectsTable), {
         ...request,
         table: projectsTable,
-        sizeOf: (row) => 500 + Buffer.byteLength(row.description),
       });
       const scopes = await tx.table(projectScopes).getMany(rows.map((row) => row.id));
       const scopeOf = new Map(scopes.map((scope) => [scope.id, scope]));
@@ -141,29 +145,50 @@ export class ProjectService implements Projects {
     return page.rows[0]?.id;
   }
 
-  async beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<void> {
+  async beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<ProjectScope> {
     const scope = await tx.table(projectScopes).lock(projectId, 'update');
     const row = scope && (await tx.table(projectsTable).lock(projectId, 'share'));
     if (!row) throw invalidField(field, 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
     if (row.archived)
       throw failedPrecondition('PROJECT_ARCHIVED', `project ${row.key} is archived: unarchive it to change its issues`);
+    return scope;
   }
 
+  /** The first free one of the name's keys, near where the numbered ones end. */
   async #freeKey(tx: ReadTransaction, name: string): Promise<string> {
-    for (const candidate of keyCandidates(name)) if (!(await this.idOfKey(tx, candidate))) return candidate;
-    throw new Error('unreachable: there is no end of candidates');
+    const base = baseKey(name);
+    const like = await tx.table(projectScopes).count({ where: prefix('key', base) });
+    for (let n = like + 1; ; n += 1) {
+      const key = n === 1 ? base : numberedKey(base, n);
+      if (!(await this.idOfKey(tx, key))) return key;
+    }
   }
 
-  /** The project's own row through the cache; its counts always from the store. */
-  async #load(id: string): Promise<ProjectView | undefined> {
-    const load = () => this.#store.read((tx) => tx.table(projectsTable).get(id));
-    const row = this.#cache ? await this.#cache.through('project', id, load) : await load();
-    const scope = row && (await this.#store.read((tx) => tx.table(projectScopes).get(id)));
-    return row && scope && { row, scope };
+  /** Row and counts of one snapshot. Not through the cache: the counts must be read anyway. */
+  #load(id: string): Promise<ProjectView | undefined> {
+    return this.#store.read(async (tx) => {
+      const row = await tx.table(projectsTable).get(id);
+      const scope = row && (await tx.table(projectScopes).get(id));
+      return row && scope && { row, scope };
+    });
   }
 
-  #write<T>(fn: (tx: WriteTransaction) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return this.#store.write(fn, signal ? { signal } : {});
+  async #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.#store.write(fn, { signal: caller.signal });
+    } catch (error) {
+      throw isStoreError(error, 'already_exists', 'project_key') ? keyTaken() : error;
+    }
+  }
+}
+
+async function insertScope(tx: WriteTransaction, id: string, key: string, derived: boolean): Promise<void> {
+  try {
+    await tx.table(projectScopes).insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
+  } catch (error) {
+    // Nobody asked for this key, so another one does as well.
+    if (derived && isStoreError(error, 'already_exists', 'project_key')) throw new Restart('the key was just taken');
+    throw error;
   }
 }
 
@@ -186,17 +211,19 @@ async function emit(
   tx: WriteTransaction,
   before: ProjectRow | undefined,
   after: ProjectRow | undefined,
-  actor: Actor,
+  caller: Caller,
 ): Promise<ProjectView> {
   const row = (after ?? before)!;
+  const counted = (await tx.table(projectScopes).get(row.id))!;
   await emitChange(tx, {
     scope: [projectScopes, row.id],
+    context: countsOf(counted),
     entity: 'project',
     entityId: row.id,
     fields: historyFields,
     before,
     after,
-    actor: actor.userId,
+    actor: caller.actor.userId,
   });
   const scope = await tx.table(projectScopes).get(row.id);
   return { row, scope: scope! };

@@ -1,4 +1,5 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
+import type { Clock } from '../../core/contracts/clock.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { UserServiceService } from '../../proto/gen/user/v1/user.ts';
@@ -7,7 +8,7 @@ import { userOfRow } from './messages-v1.ts';
 import type { UserService } from './service.ts';
 import { emptyProfile } from './table.ts';
 
-export function userApiV1(users: UserService): ServiceContribution {
+export function userApiV1(users: UserService, clock: Clock): ServiceContribution {
   return service({
     definition: UserServiceService,
     descriptors,
@@ -20,7 +21,7 @@ export function userApiV1(users: UserService): ServiceContribution {
     },
     handlers: {
       async createUser({ name, email }, call) {
-        return { user: userOfRow(await users.create({ ...emptyProfile, name, email }, call.actor, call.signal)) };
+        return { user: userOfRow(await users.create({ ...emptyProfile, name, email }, call)) };
       },
       async getUser({ id }) {
         return { user: userOfRow(await users.get(id)) };
@@ -28,14 +29,14 @@ export function userApiV1(users: UserService): ServiceContribution {
       async updateUser(request, call) {
         const fields = maskedFields(request, ['name', 'email'], request.updateMask);
         const patch = Object.fromEntries(fields.map((field) => [field, request[field] ?? '']));
-        return { user: userOfRow(await users.update(request.id, patch, request.etag, call.actor, call.signal)) };
+        return { user: userOfRow(await users.update(request.id, patch, request.etag, call)) };
       },
       async deleteUser({ id, etag, force }, call) {
-        await users.delete(id, etag, force, call.actor, call.signal);
+        await users.delete(id, etag, force, call);
         return {};
       },
       async listUsers(request) {
-        const page = await users.list(listOptions(request, filterFieldsV1));
+        const page = await users.list(listOptions(request, filterFieldsV1, clock.now()));
         return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };
       },
     },

@@ -1,4 +1,5 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
+import type { Clock } from '../../core/contracts/clock.ts';
 import { etagOf } from '../../core/lib/etags.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
 import { toTimestamp } from '../../core/lib/time.ts';
@@ -45,7 +46,7 @@ function profileOf(request: CreateUserRequest | UpdateUserRequest): Profile {
   };
 }
 
-export function userApiV2(users: UserService): ServiceContribution {
+export function userApiV2(users: UserService, clock: Clock): ServiceContribution {
   return service({
     definition: UserServiceService,
     descriptors,
@@ -61,7 +62,7 @@ export function userApiV2(users: UserService): ServiceContribution {
     },
     handlers: {
       async createUser(request, call) {
-        return { user: userOfRow(await users.create(profileOf(request), call.actor, call.signal)) };
+        return { user: userOfRow(await users.create(profileOf(request), call)) };
       },
       async getUser({ id }) {
         return { user: userOfRow(await users.get(id)) };
@@ -70,20 +71,20 @@ export function userApiV2(users: UserService): ServiceContribution {
         const fields: ProfileField[] = maskedFields(request, profileFields, request.updateMask);
         const profile = profileOf(request);
         const patch = Object.fromEntries(fields.map((field) => [field, profile[field]]));
-        return { user: userOfRow(await users.update(request.id, patch, request.etag, call.actor, call.signal)) };
+        return { user: userOfRow(await users.update(request.id, patch, request.etag, call)) };
       },
       async deleteUser({ id, etag, force }, call) {
-        await users.delete(id, etag, force, call.actor, call.signal);
+        await users.delete(id, etag, force, call);
         return {};
       },
       async deactivateUser({ id, etag }, call) {
-        return { user: userOfRow(await users.setActive(id, false, etag, call.actor, call.signal)) };
+        return { user: userOfRow(await users.setActive(id, false, etag, call)) };
       },
       async reactivateUser({ id, etag }, call) {
-        return { user: userOfRow(await users.setActive(id, true, etag, call.actor, call.signal)) };
+        return { user: userOfRow(await users.setActive(id, true, etag, call)) };
       },
       async listUsers(request) {
-        const page = await users.list(listOptions(request, filterFieldsV2));
+        const page = await users.list(listOptions(request, filterFieldsV2, clock.now()));
         return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };
       },
       async searchUsers(request) {

@@ -29,10 +29,13 @@ interface ListUsersRequest {
   readonly filter: string;
 }
 
-/** What a ListUsers request asks of the service; the fields a filter may name differ between the versions. */
-export function listOptions(request: ListUsersRequest, fields: FilterFields): ListRequest {
+/**
+ * What a ListUsers request asks of the service; the fields a filter may name differ between the versions. `now`:
+ * microseconds, what relative times in the filter count from.
+ */
+export function listOptions(request: ListUsersRequest, fields: FilterFields, now: number): ListRequest {
   return {
-    where: parseFilter(request.filter, fields),
+    where: parseFilter(request.filter, fields, { now }),
     order: parseOrder(request.orderBy, orders, { columns: ['created_at'] }),
     pageSize: request.pageSize,
     pageToken: request.pageToken,

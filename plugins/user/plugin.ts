@@ -1,10 +1,12 @@
 import { apiServices } from '../../core/contracts/api.ts';
 import { cache } from '../../core/contracts/cache.ts';
+import { clock } from '../../core/contracts/clock.ts';
 import { seeders } from '../../core/contracts/seed.ts';
 import { store } from '../../core/contracts/store.ts';
 import { tables } from '../../core/contracts/tables.ts';
 import { userReferences, users } from '../../core/contracts/users.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { systemClock } from '../../core/lib/time.ts';
 import { userApiV1 } from './api-v1.ts';
 import { userApiV2 } from './api-v2.ts';
 import { userSeeder } from './seeder.ts';
@@ -16,14 +18,15 @@ export default definePlugin({
   name: 'user',
   kernel: '^1.0.0',
   requires: { store },
-  optional: { cache },
+  optional: { cache, clock },
   provides: { users },
   contributes: { tables, services: apiServices, seeders },
   collects: { references: userReferences },
   setup({ deps, contribute }) {
     const service = new UserService(deps.store, deps.cache);
+    const now = deps.clock ?? systemClock;
     contribute.tables(usersTable);
-    contribute.services(userApiV1(service), userApiV2(service));
+    contribute.services(userApiV1(service, now), userApiV2(service, now));
     contribute.seeders(userSeeder(service));
     return {
       provides: { users: service },

@@ -1,3 +1,4 @@
+import { SYSTEM } from '../../core/contracts/api.ts';
 import type { Seeder } from '../../core/contracts/seed.ts';
 import type { UserService } from './service.ts';
 import { emptyProfile } from './table.ts';
@@ -27,8 +28,7 @@ export function userSeeder(users: UserService): Seeder {
             time_zone: random.pick(timeZones),
             locale: 'en',
           },
-          { kind: 'system', userId: null },
-          signal,
+          { actor: SYSTEM, signal },
         );
         ids.push(row.id);
       }

@@ -1,10 +1,10 @@
-import type { Actor } from '../../core/contracts/api.ts';
+import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
 import { DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
 import { projectScopes } from '../../core/contracts/projects.ts';
 import { matchesText } from '../../core/contracts/query.ts';
-import { isStoreError, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
-import type { UserReferences, Users } from '../../core/contracts/users.ts';
+import { isStoreError, Restart, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
+import type { FoundReferences, UserReferences, Users } from '../../core/contracts/users.ts';
 import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
@@ -29,24 +29,22 @@ export class UserService implements Users {
     this.#cache = cache;
   }
 
-  async create(profile: Profile, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
+  create(profile: Profile, caller: Caller): Promise<UserRow> {
     const checked = checkedProfile(profile);
-    return this.#write(async (tx) => {
-      const row = await insertChecked(() =>
-        tx.table(usersTable).insert({
-          id: uuidv7(),
-          ...checked,
-          email_key: emailKey(checked.email),
-          is_active: true,
-          role: 'USER',
-          created_at: tx.now,
-          updated_at: tx.now,
-          revision: 0,
-        }),
-      );
-      await emit(tx, undefined, row, actor);
+    return this.#write(caller, async (tx) => {
+      const row = await tx.table(usersTable).insert({
+        id: uuidv7(),
+        ...checked,
+        email_key: emailKey(checked.email),
+        is_active: true,
+        role: 'USER',
+        created_at: tx.now,
+        updated_at: tx.now,
+        revision: 0,
+      });
+      await emit(tx, undefined, row, caller);
       return row;
-    }, signal);
+    });
   }
 
   async get(id: string): Promise<UserRow> {
@@ -55,23 +53,22 @@ export class UserService implements Users {
     return row;
   }
 
-  update(id: string, patch: Partial<Profile>, etag: string, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
+  update(id: string, patch: Partial<Profile>, etag: string, caller: Caller): Promise<UserRow> {
     const checked = checkedProfile(patch as Pick<Profile, ProfileField>);
-    return this.#change(id, etag, actor, signal, () =>
-      checked.email === undefined ? checked : { ...checked, email_key: emailKey(checked.email) },
-    );
+    const key = checked.email === undefined ? {} : { email_key: emailKey(checked.email) };
+    return this.#change(id, { ...checked, ...key }, etag, caller);
   }
 
-  setActive(id: string, active: boolean, etag: string, actor: Actor, signal?: AbortSignal): Promise<UserRow> {
-    return this.#change(id, etag, actor, signal, () => ({ is_active: active }));
+  setActive(id: string, active: boolean, etag: string, caller: Caller): Promise<UserRow> {
+    return this.#change(id, { is_active: active }, etag, caller);
   }
 
   /** Deletes the user after what refers to it has let go, in one transaction, or with force in as many as it takes. */
-  async delete(id: string, etag: string, force: boolean, actor: Actor, signal?: AbortSignal): Promise<void> {
+  async delete(id: string, etag: string, force: boolean, caller: Caller): Promise<void> {
     const userId = id.toLowerCase();
     // Only the first step compares the etag: a step of a long deletion changes the user itself.
     for (let expected = etag; ; expected = '') {
-      const done = await this.#write((tx) => this.#deleteStep(tx, userId, expected, force, actor), signal);
+      const done = await this.#write(caller, (tx) => this.#deleteStep(tx, userId, expected, force, caller));
       if (done) return;
     }
   }
@@ -81,7 +78,6 @@ export class UserService implements Users {
       listPage(tx.table(usersTable), {
         ...request,
         table: usersTable,
-        sizeOf: (row) => 1000 + Buffer.byteLength(row.bio) + Buffer.byteLength(row.avatar_url),
       }),
     );
   }
@@ -115,81 +111,75 @@ export class UserService implements Users {
     return this.#cache ? this.#cache.through('user', id, load) : load();
   }
 
-  #write<T>(fn: (tx: WriteTransaction) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return this.#store.write(fn, signal ? { signal } : {});
+  async #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.#store.write(fn, { signal: caller.signal });
+    } catch (error) {
+      throw isStoreError(error, 'already_exists', 'user_email') ? emailTaken() : error;
+    }
   }
 
-  #change(
-    id: string,
-    etag: string,
-    actor: Actor,
-    signal: AbortSignal | undefined,
-    patchOf: (row: UserRow) => Partial<Omit<UserRow, 'version'>>,
-  ): Promise<UserRow> {
-    return this.#write(async (tx) => {
+  #change(id: string, patch: Partial<Omit<UserRow, 'id' | 'version'>>, etag: string, caller: Caller): Promise<UserRow> {
+    return this.#write(caller, async (tx) => {
       const before = await tx.table(usersTable).lock(id.toLowerCase(), 'update');
       if (!before) throw notFound('user', id);
       checkEtag('user', id, etag, before);
-      const patch = patchOf(before);
       if (changesBetween(historyFields, before, { ...before, ...patch }).length === 0) return before;
-      const after = await insertChecked(() =>
-        tx.table(usersTable).update(before.id, { ...patch, updated_at: tx.now }, { ifVersion: before.version }),
-      );
-      await emit(tx, before, after, actor);
+      const after = await tx.table(usersTable).update(before.id, { ...patch, updated_at: tx.now });
+      await emit(tx, before, after, caller);
       return after;
-    }, signal);
+    });
   }
 
   /** Returns false when references are left for another step. */
-  async #deleteStep(tx: WriteTransaction, id: string, etag: string, force: boolean, actor: Actor): Promise<boolean> {
-    const found: Awaited<ReturnType<UserReferences['find']>>[] = [];
-    for (const references of this.references) found.push(await references.find(tx, id, RELEASE_BATCH));
-    for (const projectId of [...new Set(found.flatMap((each) => each.projectIds))].sort())
-      await tx.table(projectScopes).lock(projectId, 'update');
-    const row = await tx.table(usersTable).lock(id, 'update');
+  async #deleteStep(tx: WriteTransaction, id: string, etag: string, force: boolean, caller: Caller): Promise<boolean> {
+    const table = tx.table(usersTable);
+    const expected = new Set((await this.#find(tx, id)).flatMap((each) => each.projectIds));
+    for (const projectId of [...expected].sort()) await tx.table(projectScopes).lock(projectId, 'update');
+    const row = await table.lock(id, 'update');
     if (!row) throw notFound('user', id);
     checkEtag('user', id, etag, row);
-    const count = found.reduce((sum, each) => sum + each.count, 0);
-    if (count > RELEASE_BATCH && !force)
+    // From here on nobody can refer to the user anew, and what does refer to it stands in a locked project.
+    const found = await this.#find(tx, id);
+    if (found.some((each) => each.projectIds.some((projectId) => !expected.has(projectId))))
+      throw new Restart('the user was assigned or made a member meanwhile');
+    const long = found.some((each) => each.count > RELEASE_BATCH);
+    if (long && !force)
       throw failedPrecondition(
         'USER_HAS_REFERENCES',
-        `${this.references.map((each, i) => `${found[i]?.count ?? 0} ${each.name}`).join(' and ')} refer to the user: repeat with force to let go of more than ${RELEASE_BATCH}`,
-        { count: String(count) },
+        `${this.references.map(({ name }, i) => `${found[i]?.count} ${name}`).join(' and ')} refer to the user: repeat with force to let go of more than ${RELEASE_BATCH}`,
+        { count: String(Math.max(...found.map((each) => each.count))) },
       );
-    let left = RELEASE_BATCH;
-    for (const references of this.references)
-      if (left > 0) left -= await references.release(tx, id, left, actor.userId);
-    if (count > RELEASE_BATCH) {
+    for (const each of found) await each.release(caller.actor.userId);
+    if (!long) {
+      await emit(tx, row, undefined, caller);
+      await table.delete(id);
+    } else if (row.is_active) {
       // Nobody may be assigned anew while a long deletion is under way.
-      if (row.is_active) {
-        const after = await tx.table(usersTable).update(id, { is_active: false, updated_at: tx.now });
-        await emit(tx, row, after, actor);
-      }
-      return false;
+      await emit(tx, row, await table.update(id, { is_active: false, updated_at: tx.now }), caller);
     }
-    await emit(tx, row, undefined, actor);
-    await tx.table(usersTable).delete(id);
-    return true;
+    return !long;
+  }
+
+  async #find(tx: WriteTransaction, id: string): Promise<readonly FoundReferences[]> {
+    const found: FoundReferences[] = [];
+    for (const references of this.references) found.push(await references.find(tx, id, RELEASE_BATCH));
+    return found;
   }
 }
 
-async function insertChecked(write: () => Promise<UserRow>): Promise<UserRow> {
-  try {
-    return await write();
-  } catch (error) {
-    if (!isStoreError(error, 'already_exists', 'user_email')) throw error;
-    const description = 'another user has this address (letter case does not count)';
-    throw new DomainError('ALREADY_EXISTS', 'EMAIL_TAKEN', `email: ${description}`, {
-      fields: [{ field: 'email', description, reason: 'EMAIL_TAKEN' }],
-    });
-  }
+function emailTaken(): DomainError {
+  const description = 'another user has this address (letter case does not count)';
+  return new DomainError('ALREADY_EXISTS', 'EMAIL_TAKEN', `email: ${description}`, {
+    fields: [{ field: 'email', description, reason: 'EMAIL_TAKEN' }],
+  });
 }
 
 function emit(
   tx: WriteTransaction,
   before: UserRow | undefined,
   after: UserRow | undefined,
-  actor: Actor,
+  caller: Caller,
 ): Promise<void> {
   const { id } = (after ?? before)!;
   return emitChange(tx, {
@@ -197,8 +187,13 @@ function emit(
     entity: 'user',
     entityId: id,
     fields: historyFields,
-    before,
-    after,
-    actor: actor.userId,
+    before: before && withoutRevision(before),
+    after: after && withoutRevision(after),
+    actor: caller.actor.userId,
   });
+}
+
+/** The event has the revision itself: it grows with the event, after the row was written. */
+function withoutRevision({ revision: _, ...row }: UserRow): Omit<UserRow, 'revision'> {
+  return row;
 }

@@ -169,7 +169,10 @@ export interface ListIssuesRequest {
   pageToken: string;
   /** One of: created_at, updated_at, due_at, priority, number (within a project); each may be followed by "desc". */
   orderBy: string;
-  /** Fields: type, priority, status, resolution, assignee_id, reporter_id, due_at, created_at, updated_at, number. */
+  /**
+   * Fields: project_id, key, number, summary, type, priority, status, resolution, assignee_id, reporter_id, due_at,
+   * created_at, updated_at.
+   */
   filter: string;
   /** Words of summary or description; each must begin a word there. */
   search: string;

@@ -104,8 +104,8 @@ export interface DeleteUserRequest {
   id: string;
   etag: string;
   /**
-   * Needed when more than 1,000 issues are assigned to the user; they are then unassigned in batches, and a
-   * call that was interrupted can be repeated.
+   * Needed when more than 1,000 issues are assigned to the user, or as many memberships end; that then goes in
+   * batches, and a call that was interrupted can be repeated.
    */
   force: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -1933,7 +1933,7 @@ export const UserServiceService = {
     responseSerialize: (value: UpdateUserResponse): Buffer => Buffer.from(UpdateUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateUserResponse => UpdateUserResponse.decode(value),
   },
-  /** Deletes a user, unassigns the user's issues and ends the memberships. */
+  /** Deletes a user, unassigns the user's issues, those of archived projects too, and ends the memberships. */
   deleteUser: {
     path: "/userpb.v2.UserService/DeleteUser" as const,
     requestStream: false as const,
@@ -1996,7 +1996,7 @@ export interface UserServiceServer extends UntypedServiceImplementation {
   getUser: handleUnaryCall<GetUserRequest, GetUserResponse>;
   /** Changes the fields that update_mask names; without a mask, the fields that are present. */
   updateUser: handleUnaryCall<UpdateUserRequest, UpdateUserResponse>;
-  /** Deletes a user, unassigns the user's issues and ends the memberships. */
+  /** Deletes a user, unassigns the user's issues, those of archived projects too, and ends the memberships. */
   deleteUser: handleUnaryCall<DeleteUserRequest, DeleteUserResponse>;
   /** Keeps the user's issues and refuses new assignments. Deactivating twice changes nothing. */
   deactivateUser: handleUnaryCall<DeactivateUserRequest, DeactivateUserResponse>;
