@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { DomainError, invalidField } from '../../../core/contracts/errors.ts';
+import { StoreError } from '../../../core/contracts/store.ts';
 import { bytesOf } from '../../fixtures/echo/echo.ts';
 import { bootEcho, decodeStatus, ECHO, failure, origin } from './support.ts';
 
@@ -21,6 +22,20 @@ async function thrown(error: unknown, config: object = {}) {
 }
 
 describe('an error that a handler throws', () => {
+  for (const [error, code] of [
+    [new StoreError('already_exists', 'users: the key is taken', { table: 'users', key: 'some_key' }), 'INTERNAL'],
+    [new StoreError('not_found', 'no such row in users', { table: 'users' }), 'INTERNAL'],
+    [new StoreError('invalid', 'the transaction has ended'), 'INTERNAL'],
+    [new StoreError('invalid', 'users: bio is too long', { table: 'users', key: 'bio' }), 'INVALID_ARGUMENT'],
+    [new StoreError('conflict', 'the row has changed', { table: 'users' }), 'ABORTED'],
+    [new StoreError('unavailable', 'the store is closed'), 'UNAVAILABLE'],
+  ] as const)
+    it(`is ${code} where it is a store's '${error.kind}'${error.key ? ` of '${error.key}'` : ''}`, async () => {
+      const { failed } = await thrown(error);
+      assert.equal(failed.code, code);
+      if (code === 'INTERNAL') assert.equal(failed.message, 'internal error');
+    });
+
   it('reaches the caller with code, reason, fields, metadata and retry delay where it is a domain error', async () => {
     const { failed, status } = await thrown(
       new DomainError('RESOURCE_EXHAUSTED', 'RATE_LIMITED', 'slow down', {
