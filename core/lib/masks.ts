@@ -19,6 +19,7 @@ export function maskedFields<F extends string>(
   const named = new Set(paths);
   const known = new Set(allowed.flatMap((field) => [field as string, camelCase(field)]));
   for (const path of named)
-    if (!known.has(path)) throw invalidField('update_mask', `may name ${allowed.join(', ')}; or be '*' alone`);
+    if (!known.has(path))
+      throw invalidField('update_mask', `takes ${allowed.join(', ')}, or '*' alone for all of them`);
   return allowed.filter((field) => named.has(field) || named.has(camelCase(field)));
 }

@@ -6,12 +6,11 @@ import type { BoundMethod } from './methods.ts';
 
 export type LogCalls = 'slow' | 'all' | 'none';
 
-/** The server's own failures; every other code is the caller's doing. */
+/** The server's own failures are warnings; every other code is the caller's doing. */
 const OWN_FAILURES: ReadonlySet<Code> = new Set(['INTERNAL', 'UNKNOWN', 'DATA_LOSS', 'UNAVAILABLE']);
 
 /**
- * One line a call ('all'), or one for each that was slow or failed through the server ('slow'). Never a request or a
- * response. An error that nobody foresaw is logged with its stack in every mode.
+ * One line a call ('all'), or one for each that was slow or failed ('slow'). Never a request or a response. An error that nobody foresaw is logged with its stack in every mode.
  */
 export class AccessLog {
   readonly #log: Logger;
@@ -29,13 +28,11 @@ export class AccessLog {
     else if (this.#isSlow(method, ms)) this.#log.info(line(call, 'OK', ms), 'slow call');
   }
 
-  failed(call: RunningCall, method: BoundMethod | undefined, { code, reason }: CallError, ms: number): void {
+  failed(call: RunningCall, { code, reason }: CallError, ms: number): void {
     if (this.#mode === 'none') return;
     const fields = { ...line(call, code, ms), reason };
     if (OWN_FAILURES.has(code)) this.#log.warn(fields, 'call failed');
-    else if (this.#mode === 'all') this.#log.info(fields, 'call');
-    else if (this.#isSlow(method, ms)) this.#log.info(fields, 'slow call');
-    else this.#log.debug(fields, 'call refused');
+    else this.#log.info(fields, 'call refused');
   }
 
   unforeseen(call: RunningCall, error: unknown, ms: number): void {

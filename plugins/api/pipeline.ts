@@ -153,7 +153,7 @@ export class Pipeline implements Api {
 
   #fail(error: unknown, call: RunningCall, ms: number): CallError {
     const mapped = toCallError(error, call.requestId);
-    if (isForeseen(error)) this.#accessLog.failed(call, this.methods.get(call.method), mapped, ms);
+    if (isForeseen(error)) this.#accessLog.failed(call, mapped, ms);
     else this.#accessLog.unforeseen(call, error, ms);
     return mapped;
   }

@@ -86,6 +86,8 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
         return {};
       },
       async listIssues(request) {
+        if (request.projectId !== '' && !(await projects.find(request.projectId.toLowerCase())))
+          throw invalidField('project_id', 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
         const page = await issues.list(listOptions(request, clock.now()));
         return { issues: page.rows.map(issueOf), nextPageToken: page.nextPageToken };
       },

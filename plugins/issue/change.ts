@@ -4,7 +4,7 @@ import type { Json } from '../../core/contracts/tables.ts';
 import { emitChange } from '../../core/lib/changes.ts';
 import { formatRfc3339 } from '../../core/lib/time.ts';
 import { type Adjustment, applyRules, categoryOf, checkValue, type Wish } from './rules.ts';
-import { historyFields, type IssueRow, issuesTable } from './table.ts';
+import { formerKeysTable, historyFields, type IssueRow, issuesTable } from './table.ts';
 
 /** Only what is to change; null and '' clear. */
 export interface IssuePatch extends Wish {
@@ -66,6 +66,18 @@ export async function changeIssue(
     opened === 0 ? scope : await tx.table(projectScopes).increment(scope.id, { open_issue_count: opened });
   await emitIssue(tx, counted, before, row, actor);
   return { row, adjustments };
+}
+
+/** Deletes an issue, whose project's scope has the counts as they are without it. */
+export async function deleteIssue(
+  tx: WriteTransaction,
+  scope: ProjectScope,
+  row: IssueRow,
+  actor: string | null,
+): Promise<void> {
+  await tx.table(issuesTable).delete(row.id);
+  await tx.table(formerKeysTable).insert({ key: row.key, issue_id: row.id });
+  await emitIssue(tx, scope, row, undefined, actor);
 }
 
 /** Records a change of an issue in its project, whose scope has the counts as they are after it. */

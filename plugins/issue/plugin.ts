@@ -13,7 +13,7 @@ import { issueApi } from './api.ts';
 import { assignedIssues, issuesOfProject } from './references.ts';
 import { issueSeeder } from './seeder.ts';
 import { IssueService } from './service.ts';
-import { issuesTable } from './table.ts';
+import { formerKeysTable, issuesTable } from './table.ts';
 
 /** Issues: issuepb.IssueService. */
 export default definePlugin({
@@ -24,7 +24,7 @@ export default definePlugin({
   contributes: { tables, services: apiServices, seeders, userReferences, projectContents },
   setup({ deps, contribute }) {
     const service = new IssueService(deps.store, deps.projects, deps.users, deps.changeLog, deps.cache);
-    contribute.tables(issuesTable);
+    contribute.tables(issuesTable, formerKeysTable);
     contribute.services(issueApi(service, deps.projects, deps.users, deps.clock ?? systemClock));
     contribute.seeders(issueSeeder(service));
     contribute.userReferences(assignedIssues(deps.projects));

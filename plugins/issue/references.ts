@@ -1,7 +1,7 @@
 import { type ProjectContents, type Projects, projectScopes } from '../../core/contracts/projects.ts';
 import { eq } from '../../core/contracts/query.ts';
 import type { UserReferences } from '../../core/contracts/users.ts';
-import { changeIssue, emitIssue } from './change.ts';
+import { changeIssue, deleteIssue } from './change.ts';
 import { issuesTable } from './table.ts';
 
 const BATCH = 1000;
@@ -42,10 +42,7 @@ export const issuesOfProject: ProjectContents = {
       const { rows } = await tx
         .table(issuesTable)
         .find({ where: eq('project_id', projectId), orderBy: { columns: ['number'] }, limit: BATCH });
-      for (const row of rows) {
-        await tx.table(issuesTable).delete(row.id);
-        await emitIssue(tx, empty, row, undefined, actor);
-      }
+      for (const row of rows) await deleteIssue(tx, empty, row, actor);
       if (rows.length < BATCH) return;
     }
   },

@@ -77,24 +77,20 @@ export function transitionRefused(workflow: Workflow, from: string, to: string) 
 }
 
 /**
- * The state after a wish. A status that is asked for must be reachable by one transition; a change of the assignee
- * alone may move the issue, and leaving the done statuses clears the resolution: both are told as adjustments.
- * Guards are evaluated on the result.
+ * The state after a wish. A status that is asked for, and is not the one there is, must be reachable by one transition.
+ * An issue that is open then and gets an assignee goes on to where assigned issues are; one that loses the assignee its
+ * status needs, and is not sent elsewhere, goes back; one that leaves the done statuses loses its resolution. All three
+ * are told as adjustments. Guards are evaluated on the result.
  */
 export function applyRules(workflow: Workflow, before: State, wish: Wish): Outcome {
   const adjustments: Adjustment[] = [];
   const assignee = wish.assignee === undefined ? before.assignee : wish.assignee;
-  const follows = statusAfterAssigning(workflow, before, assignee);
-  let status = wish.status ?? before.status;
-  if (status === before.status || status === follows?.status) {
-    if (follows) {
-      if (status !== follows.status)
-        adjustments.push({ field: 'status', from: before.status, to: follows.status, reason: follows.reason });
-      status = follows.status;
-    }
-  } else if (!allowedFrom(workflow, before.status).includes(status)) {
-    throw transitionRefused(workflow, before.status, status);
-  }
+  const asked = wish.status ?? before.status;
+  if (asked !== before.status && !allowedFrom(workflow, before.status).includes(asked))
+    throw transitionRefused(workflow, before.status, asked);
+  const follows = statusAfterAssigning(workflow, before, asked, assignee);
+  if (follows) adjustments.push({ field: 'status', from: asked, ...follows });
+  const status = follows?.to ?? asked;
 
   let resolution = wish.resolution === undefined ? before.resolution : wish.resolution;
   if (categoryOf(workflow, status) !== 'DONE') {
@@ -119,16 +115,16 @@ export function applyRules(workflow: Workflow, before: State, wish: Wish): Outco
   return { status, resolution, assignee, adjustments };
 }
 
-function statusAfterAssigning(workflow: Workflow, before: State, assignee: string | null) {
+/** Where the change of the assignee takes an issue that would be in the status asked for; undefined where it stays. */
+function statusAfterAssigning(workflow: Workflow, before: State, asked: string, assignee: string | null) {
   if (assignee === before.assignee) return undefined;
-  const { category, guards } = statusOf(workflow, before.status);
-  if (
-    assignee !== null &&
-    category === 'OPEN' &&
-    allowedFrom(workflow, before.status).includes(workflow.assignedStatus)
-  )
-    return { status: workflow.assignedStatus, reason: 'somebody was assigned' };
-  if (assignee === null && guards.includes('ASSIGNEE'))
-    return { status: workflow.unassignedStatus, reason: 'nobody is assigned any more' };
-  return undefined;
+  const { category, guards } = statusOf(workflow, asked);
+  const { assignedStatus, unassignedStatus } = workflow;
+  if (assignee !== null)
+    return category === 'OPEN' && allowedFrom(workflow, asked).includes(assignedStatus)
+      ? { to: assignedStatus, reason: 'somebody was assigned' }
+      : undefined;
+  return asked === before.status && guards.includes('ASSIGNEE')
+    ? { to: unassignedStatus, reason: 'nobody is assigned any more' }
+    : undefined;
 }

@@ -22,6 +22,7 @@ export function issueSeeder(issues: IssueService): Seeder {
       const users = made('users');
       if (!relationships) return ids;
       for (const projectId of made('projects')) {
+        signal.throwIfAborted();
         const count = random.integer(1, 5);
         for (let i = 0; i < count; i += 1) {
           const assigneeId = users.length > 0 && random.integer(0, 3) > 0 ? random.pick(users) : '';

@@ -9,10 +9,10 @@ import type { Users } from '../../core/contracts/users.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
-import { changeIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
+import { changeIssue, deleteIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
 import { parseIssueId } from './ids.ts';
 import { allowedFrom, applyRules, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
-import { type IssueRow, issuesTable } from './table.ts';
+import { formerKeysTable, type IssueRow, issuesTable } from './table.ts';
 
 export interface NewIssue {
   readonly projectId: string;
@@ -125,11 +125,10 @@ export class IssueService {
       const { row, scope } = await this.#lock(tx, name);
       checkEtag('issue', name, etag, row);
       const workflow = await this.#projects.workflow(tx, row.project_id);
-      await tx.table(issuesTable).delete(row.id);
       const counted = await tx
         .table(projectScopes)
         .increment(scope.id, { issue_count: -1, open_issue_count: 0 - openness(workflow, row.status) });
-      await emitIssue(tx, counted, row, undefined, caller.actor.userId);
+      await deleteIssue(tx, counted, row, caller.actor.userId);
     });
   }
 
@@ -160,13 +159,12 @@ export class IssueService {
     }));
   }
 
-  /** Also of an issue that was deleted, by its id. */
+  /** Also of an issue that was deleted. */
   async history(name: string, limit: number, after: string | undefined) {
     const by = parseIssueId(name);
-    const row = await this.#store.read((tx) => findIssue(tx, by));
-    const id = row?.id ?? ('id' in by ? by.id : undefined);
+    const id = 'id' in by ? by.id : await this.#store.read((tx) => idOfKey(tx, by.key));
     const page = id && (await this.#log.history({ entity: 'issue', entityId: id, limit, ...(after ? { after } : {}) }));
-    if (!page || (!row && page.entries.length === 0 && !after)) throw notFound('issue', name);
+    if (!page || (page.entries.length === 0 && !after)) throw notFound('issue', name);
     return page;
   }
 
@@ -204,6 +202,12 @@ export class IssueService {
   #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
     return this.#store.write(fn, { signal: caller.signal });
   }
+}
+
+/** Also of an issue that was deleted. */
+async function idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
+  const issue = await findIssue(tx, { key });
+  return issue?.id ?? (await tx.table(formerKeysTable).get(key))?.issue_id;
 }
 
 async function findIssue(

@@ -39,6 +39,13 @@ export const issuesTable = defineTable({
   searchable: ['summary', 'description'],
 });
 
+/** The keys of issues that were deleted: no other issue ever gets one of them. */
+export const formerKeysTable = defineTable({
+  name: 'issue_former_keys',
+  columns: { key: text({ maxLength: 30 }), issue_id: uuid() },
+  primaryKey: ['key'],
+});
+
 export type IssueRow = Row<typeof issuesTable>;
 
 /** The fields that history records. */

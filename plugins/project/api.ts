@@ -22,6 +22,8 @@ const memberFields: FilterFields = {
   role: { column: 'role', type: 'text', values: ['OWNER', 'MEMBER', 'VIEWER'] },
   created_at: { column: 'created_at', type: 'timestamp' },
 };
+/** Of the workflow of a project that has none of its own. */
+const DEFAULT_ETAG = '0';
 const byCreation = { columns: ['created_at'] };
 
 export function projectApi(projects: ProjectService, members: MemberService, clock: Clock): ServiceContribution {
@@ -99,7 +101,7 @@ export function projectApi(projects: ProjectService, members: MemberService, clo
         return { members: page.rows.map(memberOf), nextPageToken: page.nextPageToken };
       },
       async getWorkflow({ projectId }) {
-        return { workflow: workflowOf(projectId.toLowerCase(), await projects.getWorkflow(projectId), '') };
+        return { workflow: workflowOf(projectId.toLowerCase(), await projects.getWorkflow(projectId), DEFAULT_ETAG) };
       },
     },
   });

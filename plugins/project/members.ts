@@ -134,7 +134,8 @@ async function lockMember(
 ): Promise<{ readonly row: MemberRow; readonly scope: ProjectScope }> {
   const scope = await lockProject(tx, projectId);
   const row = await tx.table(membersTable).lock([scope.id, userId.toLowerCase()], 'update');
-  if (!row) throw notFound('member', userId);
+  if (!row)
+    throw new DomainError('NOT_FOUND', 'MEMBER_NOT_FOUND', `user ${userId} is no member of project ${projectId}`);
   if (etag !== '' && etag !== memberEtag(row)) throw etagMismatch('member', userId);
   return { row, scope };
 }

@@ -17,6 +17,7 @@ export function projectSeeder(projects: ProjectService, members: MemberService):
       const users = made('users');
       const ids: string[] = [];
       for (let i = 1; i <= count; i += 1) {
+        signal.throwIfAborted();
         const name = `${random.pick(adjectives)} ${random.pick(nouns)} ${i}`;
         const wish = { key: '', name, description: `Sample project number ${i}.` };
         const { row } = await projects.create(wish, caller);

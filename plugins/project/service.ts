@@ -90,7 +90,7 @@ export class ProjectService implements Projects {
         if (count > 0 && !force)
           throw failedPrecondition(
             'PROJECT_NOT_EMPTY',
-            `project ${row.key} holds ${count} ${contents.name}: repeat with force to delete them too`,
+            `project ${row.key} is not empty (${contents.name}: ${count}): repeat with force to delete them too`,
             { count: String(count) },
           );
         if (count > 0) await contents.deleteAll(tx, row.id, caller.actor.userId);

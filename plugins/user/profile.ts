@@ -23,12 +23,13 @@ const rules: { readonly [F in ProfileField]?: (value: string) => string } = {
     return email;
   },
   avatar_url(value) {
-    if (value !== '' && !(/^https?:\/\//.test(value) && URL.canParse(value)))
+    if (value !== '' && !(/^https?:\/\/[^\s\p{C}]+$/iu.test(value) && URL.canParse(value)))
       throw invalidField('avatar_url', 'must be an http or https address, or empty');
     return value;
   },
   time_zone(value) {
-    if (value !== '' && !known(() => new Intl.DateTimeFormat('en', { timeZone: value })))
+    // Intl takes offsets like +02:00 too, and they are no zones.
+    if (value !== '' && !(/^[A-Za-z]/.test(value) && known(() => new Intl.DateTimeFormat('en', { timeZone: value }))))
       throw invalidField('time_zone', 'must be an IANA time zone, like Europe/Berlin, or empty');
     return value;
   },

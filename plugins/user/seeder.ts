@@ -15,6 +15,7 @@ export function userSeeder(users: UserService): Seeder {
     async seed({ count, random, signal }) {
       const ids: string[] = [];
       for (let i = 1; i <= count; i += 1) {
+        signal.throwIfAborted();
         const first = random.pick(firstNames);
         const last = random.pick(lastNames);
         const row = await users.create(

@@ -147,7 +147,7 @@ export class UserService implements Users {
     if (long && !force)
       throw failedPrecondition(
         'USER_HAS_REFERENCES',
-        `${this.references.map(({ name }, i) => `${found[i]?.count} ${name}`).join(' and ')} refer to the user: repeat with force to let go of more than ${RELEASE_BATCH}`,
+        `more than ${RELEASE_BATCH} refer to the user (${this.references.map(({ name }, i) => `${name}: ${found[i]?.count}`).join(', ')}): repeat with force`,
         { count: String(Math.max(...found.map((each) => each.count))) },
       );
     for (const each of found) await each.release(caller.actor.userId);

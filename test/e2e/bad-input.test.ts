@@ -186,6 +186,27 @@ const cases: readonly Case[] = [
     status: 400,
     field: 'due_at',
   },
+  {
+    name: 'a project that does not exist in a list',
+    method: 'GET',
+    path: `/v1/projects/${UUID}/issues`,
+    status: 400,
+    field: 'project_id',
+  },
+  {
+    name: 'an avatar with a line break',
+    path: '/v2/users',
+    body: { name: 'x', email: 'a@b.example', avatarUrl: 'https://x.example\n' },
+    status: 400,
+    field: 'avatar_url',
+  },
+  {
+    name: 'an offset for a time zone',
+    path: '/v2/users',
+    body: { name: 'x', email: 'a@b.example', timeZone: '+02:00' },
+    status: 400,
+    field: 'time_zone',
+  },
   { name: 'a bad issue id', method: 'GET', path: '/v1/issues/what', status: 400, field: 'id' },
   {
     name: 'a field that no update may change',

@@ -89,6 +89,21 @@ describe('issues', () => {
     assert.match(needs.body.error.message, /assignee_id/);
   });
 
+  it('goes on to ASSIGNED when it is assigned while it is sent to an open status', async () => {
+    await create({ status: 'CLOSED', resolution: 'FIXED' });
+    const { body } = await transition('CORE-1', { status: 'REOPENED', assigneeId: ann });
+    assert.equal(body.issue.status, 'ASSIGNED');
+    assert.deepEqual(
+      body.adjustments.map(({ field, from, to }: Record<string, string>) => [field, from, to]),
+      [
+        ['status', 'REOPENED', 'ASSIGNED'],
+        ['resolution', 'FIXED', ''],
+      ],
+    );
+    const unassigned = await tracker.http('PATCH', '/v1/issues/CORE-1', { status: 'ASSIGNED', assigneeId: null });
+    assert.equal(unassigned.body.issue.status, 'NEW');
+  });
+
   it('tells allowed transitions and what each still needs', async () => {
     await create();
     const { body } = await tracker.http('GET', '/v1/issues/CORE-1:allowedTransitions');
@@ -163,10 +178,11 @@ describe('issues', () => {
     await tracker.http('PATCH', '/v1/issues/CORE-1', { summary: 'New summary', dueAt: null });
     await transition('CORE-1', { status: 'CLOSED', resolution: 'INVALID' });
     await tracker.http('DELETE', '/v1/issues/CORE-1');
+    assert.equal((await tracker.http('GET', `/v1/issues/${body.issue.id}/history`)).body.entries.length, 4);
     const entries = [];
     let token = '';
     do {
-      const page = await tracker.http('GET', `/v1/issues/${body.issue.id}/history?page_size=2&page_token=${token}`);
+      const page = await tracker.http('GET', `/v1/issues/CORE-1/history?page_size=2&page_token=${token}`);
       entries.push(...page.body.entries);
       token = page.body.nextPageToken;
     } while (token !== '');

@@ -8,10 +8,13 @@ function tracker(args: readonly string[], variables: Record<string, string> = {}
   return launch(process.execPath, ['core/cli/tracker.js', ...args], variables);
 }
 
+const children = new Set<ChildProcess>();
+
 function launch(command: string, args: readonly string[], variables: Record<string, string>) {
   const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], GRPC_PORT: '0', HTTP_PORT: '0', ...variables },
   });
+  children.add(child);
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk) => {
@@ -43,6 +46,11 @@ async function answering(port: number, child: ChildProcess): Promise<void> {
 
 describe('the tracker command', function () {
   this.timeout(30_000);
+  // A failure must not leave a server behind, which would keep the run from ending.
+  afterEach(() => {
+    for (const child of children) child.kill('SIGKILL');
+    children.clear();
+  });
 
   for (const [name, variables, text] of [
     ['a choice that does not exist', { DB_TYPE: 'postgre' }, /DB_TYPE.*memdb.*postgres/s],
