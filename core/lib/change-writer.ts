@@ -44,6 +44,8 @@ export class ChangeWriter {
     if (!counted) {
       counted = this.#count(scopeTable, scopeKey, name);
       this.#scopes.set(name, counted);
+      // The scope's row may be inserted later on.
+      counted.catch(() => this.#scopes.delete(name));
     }
     const scope = await counted;
 
@@ -61,6 +63,7 @@ export class ChangeWriter {
       transaction: this.#transaction,
       fields: event.changes.map(({ field }) => field),
       after: event.after,
+      context: event.context ?? null,
     });
     await history.insert({ ...same, changes: event.changes as unknown as readonly Json[] });
     return { revision };

@@ -22,20 +22,32 @@ export interface IndexChoice {
   readonly upper?: End;
   /** What the walk itself does not see to. */
   readonly residual: readonly Where[];
+  /** At most one row is there to walk, for a unique key is held whole. The index then need not give the order. */
+  readonly single: boolean;
 }
 
 interface Candidate {
   readonly name: string;
   readonly columns: readonly string[];
+  /** The columns that no two rows share. */
+  readonly unique?: readonly string[];
+}
+
+interface Scored {
+  readonly candidate: Candidate;
+  readonly equal: number;
+  readonly range: Where | undefined;
+  readonly score: number;
 }
 
 /** Every index of the table, 'primary' first, each with the primary key behind its own columns. */
 export function indexesOf(table: AnyTable): readonly Candidate[] {
   return [
-    { name: 'primary', columns: table.primaryKey },
+    { name: 'primary', columns: table.primaryKey, unique: table.primaryKey },
     ...Object.entries({ ...table.unique, ...table.indexes }).map(([name, columns]) => ({
       name,
       columns: [...new Set([...columns, ...table.primaryKey])],
+      ...(table.unique[name] ? { unique: table.unique[name] } : {}),
     })),
   ];
 }
@@ -74,10 +86,10 @@ function endsOf(where: Where): { column: string; lower?: End; upper: End } | und
 }
 
 /**
- * Chooses the index that gives the order and reads the least: the one with the most leading columns held equal,
- * then the one with a range on the next. `orderBy: 'any'` is for counting. Throws 'invalid' when no index gives the
- * order. All columns of the index are then held equal or part of the order, so a cursor names a place in it, also that
- * of a row that does not match.
+ * Chooses the index that reads the least: that of a unique key that is held equal whole, whatever the order; else, of
+ * those that give the order, the one with the most leading columns held equal, then the one with a range on the next.
+ * `orderBy: 'any'` is for counting. Throws 'invalid' when no index gives the order. But for `single`, all columns of the
+ * index are held equal or part of the order, so a cursor names a place in it, also that of a row that does not match.
  */
 export function chooseIndex(
   table: AnyTable,
@@ -90,24 +102,27 @@ export function chooseIndex(
     if ((part.op === 'eq' || part.op === 'isNull') && !equalities.has(part.column)) equalities.set(part.column, part);
   const order = orderBy === 'any' ? undefined : orderColumns(table, orderBy);
 
-  let best: { candidate: Candidate; equal: number; range: Where | undefined; score: number } | undefined;
+  let best: Scored | undefined;
+  let single: Scored | undefined;
   for (const candidate of indexesOf(table)) {
     let equal = 0;
     while (equal < candidate.columns.length && equalities.has(candidate.columns[equal]!)) equal++;
+    const next = candidate.columns[equal];
+    const range = next === undefined ? undefined : parts.find((part) => endsOf(part)?.column === next);
+    const scored = { candidate, equal, range, score: 2 * equal + (range ? 1 : 0) };
+    // Rows that have null in a unique key are not held against each other.
+    if (candidate.unique?.every((column) => equalities.get(column)?.op === 'eq')) single ??= scored;
     const leading = candidate.columns.slice(0, equal);
     if (order && order.filter((column) => !leading.includes(column)).join() !== candidate.columns.slice(equal).join())
       continue;
-    const next = candidate.columns[equal];
-    const range = next === undefined ? undefined : parts.find((part) => endsOf(part)?.column === next);
-    const score = 2 * equal + (range ? 1 : 0);
-    if (!best || score > best.score) best = { candidate, equal, range, score };
+    if (!best || scored.score > best.score) best = scored;
   }
   if (!best)
     throw new StoreError('invalid', `${table.name}: no index gives the order ${order?.join(', ')} for this condition`, {
       table: table.name,
     });
 
-  const { candidate, equal, range } = best;
+  const { candidate, equal, range } = single ?? best;
   const used = candidate.columns.slice(0, equal).map((column) => equalities.get(column)!);
   const ends = range && endsOf(range);
   return {
@@ -116,5 +131,6 @@ export function chooseIndex(
     ...(ends?.lower ? { lower: ends.lower } : {}),
     ...(ends ? { upper: ends.upper } : {}),
     residual: parts.filter((part) => !used.includes(part) && (part !== range || part.op === 'in')),
+    single: single !== undefined,
   };
 }

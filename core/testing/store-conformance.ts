@@ -40,7 +40,16 @@ const groups: Readonly<Record<string, StoreSuite>> = {
   'from open to close': lifecycle,
 };
 
-/** What every store promises, see core/contracts/store.ts. Each test opens an empty store of its own. */
+/**
+ * What every store promises, see core/contracts/store.ts. Each test opens an empty store of its own.
+ *
+ * `open` is called once for each test, and before the next only after `close`: it brings the store to where it serves
+ * requests, with these tables and nothing in them (a server's tables are created anew or emptied, `changes` and
+ * `history` too; a new id is not needed). The store must be able to run a few dozen transactions that are begun at
+ * once, each within the default deadline; how many of them run at the same time is its own affair. `close` may be
+ * called while transactions and leases are running: it ends them and gives up every connection, and afterwards every
+ * call is `unavailable`. A store that lets the log plugin order the events opens without it: `seq` stays null.
+ */
 export function storeConformance(runner: TestRunner, { name, open, exclude = {} }: StoreConformance): void {
   const withStore = async (test: (subject: Subject) => Promise<void>) => {
     const { store, close } = await open(fixtureTables);

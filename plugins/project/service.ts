@@ -9,13 +9,7 @@ import {
   type Workflow,
 } from '../../core/contracts/projects.ts';
 import { eq, prefix } from '../../core/contracts/query.ts';
-import {
-  isStoreError,
-  type ReadTransaction,
-  Restart,
-  type Store,
-  type WriteTransaction,
-} from '../../core/contracts/store.ts';
+import { isStoreError, type ReadTransaction, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
@@ -26,6 +20,9 @@ import { type ProjectView, projectOf } from './messages.ts';
 import { type ProjectRow, projectsTable } from './tables.ts';
 import { defaultWorkflow } from './workflow.ts';
 
+const KEY_TAKEN = 'PROJECT_KEY_TAKEN';
+/** How often a key is derived anew when others take it first. */
+const DERIVATIONS = 10;
 const historyFields = ['key', 'name', 'description', 'archived'];
 
 export class ProjectService implements Projects {
@@ -37,25 +34,19 @@ export class ProjectService implements Projects {
     this.#store = store;
   }
 
-  create(
+  async create(
     wish: { readonly key: string; readonly name: string; readonly description: string },
     caller: Caller,
   ): Promise<ProjectView> {
-    return this.#write(caller, async (tx) => {
-      const key = wish.key === '' ? await this.#freeKey(tx, wish.name) : wish.key;
-      const id = uuidv7();
-      await insertScope(tx, id, key, wish.key === '');
-      const row = await tx.table(projectsTable).insert({
-        id,
-        key,
-        name: wish.name,
-        description: wish.description,
-        archived: false,
-        created_at: tx.now,
-        updated_at: tx.now,
-      });
-      return emit(tx, undefined, row, caller);
-    });
+    for (let left = DERIVATIONS; ; left -= 1) {
+      try {
+        return await this.#write(caller, (tx) => this.#insert(tx, wish, caller));
+      } catch (error) {
+        // Nobody asked for a derived key: when another project has just got it, another key does as well.
+        const again = wish.key === '' && left > 1 && error instanceof DomainError && error.reason === KEY_TAKEN;
+        if (!again) throw error;
+      }
+    }
   }
 
   async get(id: string): Promise<ProjectView> {
@@ -154,6 +145,20 @@ export class ProjectService implements Projects {
     return scope;
   }
 
+  async #insert(
+    tx: WriteTransaction,
+    { key: wanted, name, description }: { readonly key: string; readonly name: string; readonly description: string },
+    caller: Caller,
+  ): Promise<ProjectView> {
+    const id = uuidv7();
+    const key = wanted === '' ? await this.#freeKey(tx, name) : wanted;
+    await tx.table(projectScopes).insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
+    const row = await tx
+      .table(projectsTable)
+      .insert({ id, key, name, description, archived: false, created_at: tx.now, updated_at: tx.now });
+    return emit(tx, undefined, row, caller);
+  }
+
   /** The first free one of the name's keys, near where the numbered ones end. */
   async #freeKey(tx: ReadTransaction, name: string): Promise<string> {
     const base = baseKey(name);
@@ -182,16 +187,6 @@ export class ProjectService implements Projects {
   }
 }
 
-async function insertScope(tx: WriteTransaction, id: string, key: string, derived: boolean): Promise<void> {
-  try {
-    await tx.table(projectScopes).insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
-  } catch (error) {
-    // Nobody asked for this key, so another one does as well.
-    if (derived && isStoreError(error, 'already_exists', 'project_key')) throw new Restart('the key was just taken');
-    throw error;
-  }
-}
-
 async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectView> {
   const scope = await tx.table(projectScopes).lock(id, 'update');
   const row = scope && (await tx.table(projectsTable).lock(id, 'update'));
@@ -201,8 +196,8 @@ async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectVie
 
 function keyTaken(): DomainError {
   const description = 'another project has, or had, this key';
-  return new DomainError('ALREADY_EXISTS', 'PROJECT_KEY_TAKEN', `key: ${description}`, {
-    fields: [{ field: 'key', description, reason: 'PROJECT_KEY_TAKEN' }],
+  return new DomainError('ALREADY_EXISTS', KEY_TAKEN, `key: ${description}`, {
+    fields: [{ field: 'key', description, reason: KEY_TAKEN }],
   });
 }
 

@@ -5,15 +5,12 @@ import { chooseIndex } from '../../core/lib/index-choice.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
 import { matchesTokens, tokens } from '../../core/lib/tokenizer.ts';
 import type { TableSchema, Trees } from './table-schema.ts';
-import type { RowKey } from './text-index.ts';
 import { stretchOf, walk } from './walk.ts';
 
 /** One version of the store, as a transaction sees it. */
 export interface View {
   schema(table: AnyTable): TableSchema;
   trees(schema: TableSchema): Trees;
-  /** The keys of rows that this transaction itself wrote: the text index does not hold them yet. */
-  written(schema: TableSchema): readonly RowKey[];
 }
 
 /** Counts what a query costs: a row examined is 1, in whichever table. */

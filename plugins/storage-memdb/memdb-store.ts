@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/contracts/clock.ts';
 import type { Committed } from '../../core/contracts/log.ts';
 import {
+  isRestart,
   type ReadTransaction,
   type Store,
   StoreError,
@@ -13,9 +14,15 @@ import { uuidv7 } from '../../core/lib/uuid.ts';
 import { Deadline, refuseAborted } from './deadline.ts';
 import { Leases } from './leases.ts';
 import { TableSchema } from './table-schema.ts';
-import type { Forgotten } from './text-index.ts';
+import type { Postings } from './text-index.ts';
 import { MemdbRead, MemdbWrite, type Schemas, type Version } from './transaction.ts';
-import { begin, WriterQueue } from './writer-queue.ts';
+import { WriterQueue } from './writer-queue.ts';
+
+/** A write function that throws Restart so many times is given up. */
+const MOST_RUNS = 10;
+
+/** In milliseconds; then the other work of the process gets a turn. */
+const LONGEST_FORGETTING = 5;
 
 type State = 'new' | 'open' | 'closed';
 
@@ -32,7 +39,9 @@ export class MemdbStore implements Store {
   /** In the order in which they began, so the first has the oldest version. */
   readonly #reads = new Map<MemdbRead, (why: StoreError) => void>();
   /** What the text indexes may forget once no snapshot older than the version is open; oldest first. */
-  readonly #forgotten: { readonly version: number; readonly tokens: Forgotten }[] = [];
+  readonly #forgotten: { readonly version: number; readonly postings: Postings }[] = [];
+  /** True from one part of a long forgetting to the next. */
+  #forgetting = false;
   #state: State = 'new';
   #schemas: Schemas = new Map();
   #version: Version = { number: 0, tables: [] };
@@ -71,7 +80,7 @@ export class MemdbStore implements Store {
         this.#endRead(tx, why);
       };
       this.#reads.set(tx, callOff);
-      begin(() => fn(tx)).then(
+      (async () => fn(tx))().then(
         (value) => {
           end();
           resolve(value);
@@ -92,14 +101,29 @@ export class MemdbStore implements Store {
   async write<T>(fn: (tx: WriteTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     this.#refuse();
     let tx: MemdbWrite | undefined;
+    let over = false;
     return this.#queue.run(
       {
-        begin: () => {
-          tx = this.#begin();
-          return fn(tx);
+        begin: async () => {
+          for (let run = 1; ; run++) {
+            tx = this.#begin();
+            try {
+              const result = await fn(tx);
+              tx.check();
+              return result;
+            } catch (error) {
+              if (over || !isRestart(error)) throw error;
+              this.#rollBack(tx);
+              if (run === MOST_RUNS)
+                throw new StoreError('unavailable', `the transaction began ${run} times in vain`, { cause: error });
+            }
+          }
         },
         commit: () => this.#commit(tx!),
-        rollback: (why) => tx?.end(why),
+        rollback: (why) => {
+          over = true;
+          if (tx) this.#rollBack(tx, why);
+        },
       },
       options,
     );
@@ -115,11 +139,7 @@ export class MemdbStore implements Store {
     tx.end();
     const number = this.#version.number + 1;
     this.#version = { number, tables: tx.tables };
-    for (const { schema, before, after } of tx.searchable) {
-      const tokens = schema.text!.change(before, after);
-      if (tokens) this.#forgotten.push({ version: number, tokens });
-    }
-    this.#forget();
+    this.#forgetLater(tx.gone);
     const { committed } = tx.changes;
     if (!committed) return;
     this.#seq = committed.seq!;
@@ -132,13 +152,37 @@ export class MemdbStore implements Store {
     }
   }
 
+  #rollBack(tx: MemdbWrite, why?: StoreError): void {
+    tx.end(why);
+    this.#forgetLater(tx.added.splice(0));
+  }
+
+  #forgetLater(all: readonly Postings[]): void {
+    const version = this.#version.number;
+    for (const postings of all) this.#forgotten.push({ version, postings });
+    this.#forget();
+  }
+
+  /** Little at a time: a transaction may leave many rows to forget. */
   #forget(): void {
-    if (this.#forgotten.length === 0) return;
+    if (this.#forgetting || this.#forgotten.length === 0) return;
     const [oldest] = this.#reads.keys();
     const version = oldest?.version.number ?? this.#version.number;
-    const end = this.#forgotten.findIndex((entry) => entry.version > version);
-    for (const { tokens } of this.#forgotten.splice(0, end < 0 ? this.#forgotten.length : end))
-      tokens.index.forget(tokens);
+    const until = performance.now() + LONGEST_FORGETTING;
+    let done = 0;
+    for (const { version: last, postings } of this.#forgotten) {
+      if (last > version) break;
+      this.#forgetting = done > 0 && performance.now() > until;
+      if (this.#forgetting) break;
+      postings.index.forget(postings);
+      done++;
+    }
+    this.#forgotten.splice(0, done);
+    if (!this.#forgetting) return;
+    setImmediate(() => {
+      this.#forgetting = false;
+      this.#forget();
+    });
   }
 
   async lease<T>(
@@ -165,6 +209,7 @@ export class MemdbStore implements Store {
     for (const callOff of [...this.#reads.values()]) callOff(why);
     this.#leases.close();
     this.#version = { number: 0, tables: [] };
+    this.#forgotten.length = 0;
   }
 
   #refuse(): void {

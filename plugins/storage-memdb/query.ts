@@ -2,11 +2,13 @@ import {
   type Find,
   type GroupCount,
   MAX_EXAMINED,
+  type Order,
   type Page,
   type Value,
   type Where,
 } from '../../core/contracts/query.ts';
 import { StoreError } from '../../core/contracts/store.ts';
+import type { AnyTable } from '../../core/contracts/tables.ts';
 import { compareValues } from '../../core/lib/compare.ts';
 import { cursorOf, orderColumns, readCursor } from '../../core/lib/cursor.ts';
 import { chooseIndex } from '../../core/lib/index-choice.ts';
@@ -26,16 +28,22 @@ export function find(view: View, schema: TableSchema, query: Find, work: Work): 
   if (where) checkWhere(table, where);
   const choice = chooseIndex(table, where, orderBy);
   const index = schema.index(choice.index);
-  let stretch = stretchOf(view.trees(schema), index, choice);
-  let start: Place | undefined;
-  if (query.after !== undefined) {
-    const values = readCursor(table, orderBy, query.after);
-    const ordered = orderColumns(table, orderBy).map((column, i) => [column, values[i]!]);
-    const held = choice.equal.map((value, i) => [index.columns[i]!, value]);
-    const place: Place = { ...Object.fromEntries(ordered), ...Object.fromEntries(held) };
-    stretch = after(stretch, place, descending);
-    start = place;
+  const whole = stretchOf(view.trees(schema), index, choice);
+  const cursor = query.after === undefined ? undefined : placeOf(table, orderBy, query.after);
+  if (choice.single) {
+    const test = matchAll(view, schema, choice.residual, work);
+    const rows: StoredRow[] = [];
+    walk(whole, false, (row) => {
+      work.done++;
+      if (test(row) && (!cursor || isAfter(row, cursor, descending))) rows.push(row);
+      return true;
+    });
+    return { rows };
   }
+
+  const held = Object.fromEntries(choice.equal.map((value, i) => [index.columns[i]!, value]));
+  const start: Place | undefined = cursor && { ...cursor, ...held };
+  const stretch = start ? after(whole, start, descending) : whole;
 
   const rows: StoredRow[] = [];
   // A text search pays by walking when one row in (rows / candidates) matches, so it takes limit * rows / candidates
@@ -71,6 +79,20 @@ export function find(view: View, schema: TableSchema, query: Find, work: Work): 
     return false;
   });
   return more ? { rows, next: cursorOf(table, orderBy, last!) } : { rows };
+}
+
+/** The columns of the order, in its order, with what the cursor's row had in them. */
+function placeOf(table: AnyTable, orderBy: Order | undefined, cursor: string): Readonly<Record<string, Value | null>> {
+  const values = readCursor(table, orderBy, cursor);
+  return Object.fromEntries(orderColumns(table, orderBy).map((column, i) => [column, values[i]!]));
+}
+
+function isAfter(row: StoredRow, place: Readonly<Record<string, Value | null>>, descending: boolean): boolean {
+  for (const [column, value] of Object.entries(place)) {
+    const order = compareValues(row[column] as Value | null, value);
+    if (order !== 0) return descending ? order < 0 : order > 0;
+  }
+  return false;
 }
 
 /** Visits every row that matches, in no particular order. */
@@ -137,12 +159,11 @@ function textCandidates(
   if (!condition) return undefined;
   const query = tokens(condition.query);
   if (query.length === 0) return [];
-  const written = view.written(schema);
-  const keys = schema.text!.candidates(query, most - written.length);
+  const keys = schema.text!.candidates(query, most);
   if (!keys || isShorter(stretch, keys.length)) return undefined;
   const rows = new Set<StoredRow>();
   const trees = view.trees(schema);
-  for (const key of [...keys, ...written]) {
+  for (const key of keys) {
     const row = schema.get(trees, key);
     if (row) rows.add(row);
   }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Find, GroupCount, Page, Where } from '../../core/contracts/query.ts';
 import type { Key, TableReader } from '../../core/contracts/store.ts';
 import type { AnyTable, Row } from '../../core/contracts/tables.ts';
@@ -21,43 +20,40 @@ export class MemdbReader<T extends AnyTable> implements TableReader<T> {
   }
 
   protected row(key: Key): StoredRow | undefined {
-    this.tx.check();
     return this.schema.get(this.tx.trees(this.schema), keyValues(this.schema.table, key));
   }
 
-  async get(key: Key): Promise<Row<T> | undefined> {
-    return this.row(key) as Row<T> | undefined;
+  get(key: Key): Promise<Row<T> | undefined> {
+    return this.tx.run(() => this.row(key) as Row<T> | undefined);
   }
 
-  async getMany(keys: readonly Key[]): Promise<Row<T>[]> {
-    const rows = new Set<StoredRow>();
-    for (const key of keys) {
-      const row = this.row(key);
-      if (row) rows.add(row);
-    }
-    return [...rows] as Row<T>[];
+  getMany(keys: readonly Key[]): Promise<Row<T>[]> {
+    return this.tx.run(() => {
+      const rows = new Set<StoredRow>();
+      for (const key of keys) {
+        const row = this.row(key);
+        if (row) rows.add(row);
+      }
+      return [...rows] as Row<T>[];
+    });
   }
 
-  async find(query: Find = {}): Promise<Page<Row<T>>> {
-    return this.#query((work) => find(this.tx, this.schema, query, work)) as Promise<Page<Row<T>>>;
+  find(query: Find = {}): Promise<Page<Row<T>>> {
+    return this.#query((work) => find(this.tx, this.schema, query, work) as Page<Row<T>>);
   }
 
-  async count(query: { readonly where?: Where } = {}): Promise<number> {
+  count(query: { readonly where?: Where } = {}): Promise<number> {
     return this.#query((work) => count(this.tx, this.schema, query.where, work));
   }
 
-  async countBy(groupBy: readonly string[], query: { readonly where?: Where } = {}): Promise<readonly GroupCount[]> {
+  countBy(groupBy: readonly string[], query: { readonly where?: Where } = {}): Promise<readonly GroupCount[]> {
     return this.#query((work) => countBy(this.tx, this.schema, groupBy, query.where, work));
   }
 
-  async #query<R>(run: (work: Work) => R): Promise<R> {
-    this.tx.check();
+  async #query<R>(query: (work: Work) => R): Promise<R> {
     const work: Work = { done: 0 };
-    const result = run(work);
-    if (work.done > LONG_QUERY) {
-      await setImmediate();
-      this.tx.check();
-    }
+    const result = await this.tx.run(() => query(work));
+    if (work.done > LONG_QUERY) await this.tx.giveWay();
     return result;
   }
 }

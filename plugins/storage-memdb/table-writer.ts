@@ -14,39 +14,44 @@ export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements T
     super(tx, schema);
   }
 
-  async insert(values: NewRow<T>): Promise<Row<T>> {
-    this.tx.check();
-    const row = newRow(this.schema.table, values as Readonly<Record<string, unknown>>);
-    this.#refuseTaken(row, undefined);
-    this.tx.put(this.schema, undefined, row);
-    return row as Row<T>;
+  insert(values: NewRow<T>): Promise<Row<T>> {
+    return this.tx.run(() => {
+      const row = newRow(this.schema.table, values as Readonly<Record<string, unknown>>);
+      return this.#put(undefined, row);
+    });
   }
 
-  async update(key: Key, patch: Partial<NewRow<T>>, options: { readonly ifVersion?: number } = {}): Promise<Row<T>> {
-    const before = this.#existing(key, options.ifVersion);
-    const row = updatedRow(this.schema.table, before, patch as Readonly<Record<string, unknown>>);
-    this.#refuseTaken(row, before);
-    this.tx.put(this.schema, before, row);
-    return row as Row<T>;
+  update(key: Key, patch: Partial<NewRow<T>>, options: { readonly ifVersion?: number } = {}): Promise<Row<T>> {
+    return this.tx.run(() => {
+      const before = this.#existing(key, options.ifVersion);
+      return this.#put(before, updatedRow(this.schema.table, before, patch as Readonly<Record<string, unknown>>));
+    });
   }
 
-  async increment(key: Key, amounts: { readonly [K in keyof Row<T>]?: number }): Promise<Row<T>> {
-    const before = this.#existing(key);
-    const row = incrementedRow(this.schema.table, before, amounts as Readonly<Record<string, number>>);
-    this.#refuseTaken(row, before);
-    this.tx.put(this.schema, before, row);
-    return row as Row<T>;
+  increment(key: Key, amounts: { readonly [K in keyof Row<T>]?: number }): Promise<Row<T>> {
+    return this.tx.run(() => {
+      const before = this.#existing(key);
+      return this.#put(before, incrementedRow(this.schema.table, before, amounts as Readonly<Record<string, number>>));
+    });
   }
 
-  async delete(key: Key, options: { readonly ifVersion?: number } = {}): Promise<Row<T>> {
-    const before = this.#existing(key, options.ifVersion);
-    this.tx.put(this.schema, before, undefined);
-    return before as Row<T>;
+  delete(key: Key, options: { readonly ifVersion?: number } = {}): Promise<Row<T>> {
+    return this.tx.run(() => {
+      const before = this.#existing(key, options.ifVersion);
+      this.tx.put(this.schema, before, undefined);
+      return before as Row<T>;
+    });
   }
 
   /** There is one writer at a time, so every row is locked already. */
-  async lock(key: Key, _mode: 'update' | 'share'): Promise<Row<T> | undefined> {
-    return this.row(key) as Row<T> | undefined;
+  lock(key: Key, _mode: 'update' | 'share'): Promise<Row<T> | undefined> {
+    return this.get(key);
+  }
+
+  #put(before: StoredRow | undefined, row: StoredRow): Row<T> {
+    this.#refuseTaken(row, before);
+    this.tx.put(this.schema, before, row);
+    return row as Row<T>;
   }
 
   #existing(key: Key, ifVersion?: number): StoredRow {

@@ -20,8 +20,8 @@ const NOTHING: ReadonlySet<string> = new Set();
 
 /**
  * Token -> the keys of the rows that hold it. Unlike the other indexes it has no versions: it holds what any open
- * snapshot or the newest version holds, and whoever searches it tests the rows of his own snapshot. So an insert
- * costs an append for each token, and a key goes only when no open snapshot can see its row.
+ * snapshot, the newest version or the transaction at work holds, and whoever searches it tests the rows of his own
+ * snapshot. So an insert costs an append for each token, and a key goes only when nobody can see its row any more.
  */
 export class TextIndex {
   readonly #table: AnyTable;
@@ -42,15 +42,19 @@ export class TextIndex {
     return found;
   }
 
-  /** Takes in the change from one version of a row to the next; returns what to forget later, if anything. */
-  change(before: StoredRow | undefined, after: StoredRow | undefined): Forgotten | undefined {
-    if (before && after && this.#table.searchable.every((column) => before[column] === after[column])) return;
+  /** Takes in the next version of a row. Returns what is to be forgotten if it is rolled back, and once it is stored. */
+  change(
+    before: StoredRow | undefined,
+    after: StoredRow | undefined,
+  ): { readonly added: Postings; readonly gone: Postings } | undefined {
+    if (before && after && this.#table.searchable.every((column) => before[column] === after[column])) return undefined;
     const old = this.#tokensOf(before);
     const now = this.#tokensOf(after);
     const key: RowKey = this.#table.primaryKey.map((column) => (after ?? before)![column] as Value);
-    for (const token of now) if (!old.has(token)) this.#add(token, key);
+    const added = [...now].filter((token) => !old.has(token));
+    for (const token of added) this.#add(token, key);
     const gone = [...old].filter((token) => !now.has(token));
-    return gone.length === 0 ? undefined : { index: this, key, tokens: gone };
+    return { added: { index: this, key, tokens: added }, gone: { index: this, key, tokens: gone } };
   }
 
   #add(token: string, key: RowKey): void {
@@ -60,7 +64,7 @@ export class TextIndex {
     else keys.splice(place(keys, key), 0, key);
   }
 
-  forget({ key, tokens: gone }: Forgotten): void {
+  forget({ key, tokens: gone }: Postings): void {
     for (const token of gone) {
       const keys = this.#postings.get(token)!;
       if (keys.length === 1) this.#postings.delete(token);
@@ -97,8 +101,8 @@ export class TextIndex {
   }
 }
 
-/** Tokens that a row no longer has, as soon as nobody sees the version of it that had them. */
-export interface Forgotten {
+/** Tokens of one row. */
+export interface Postings {
   readonly index: TextIndex;
   readonly key: RowKey;
   readonly tokens: readonly string[];

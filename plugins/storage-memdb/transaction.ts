@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ChangeEvent } from '../../core/contracts/log.ts';
 import {
+  isStoreError,
   type Key,
   type ReadTransaction,
   StoreError,
@@ -14,7 +16,7 @@ import type { View } from './matcher.ts';
 import { MemdbReader } from './table-reader.ts';
 import type { TableSchema, Tree, Trees } from './table-schema.ts';
 import { MemdbWriter } from './table-writer.ts';
-import type { RowKey } from './text-index.ts';
+import type { Postings } from './text-index.ts';
 
 export type Schemas = ReadonlyMap<string, TableSchema>;
 
@@ -26,18 +28,18 @@ export interface Version {
   readonly tables: readonly Trees[];
 }
 
-/** What a transaction did to one row, in a table that can be searched. */
-export interface Written {
-  readonly schema: TableSchema;
-  readonly before: StoredRow | undefined;
-  readonly after: StoredRow | undefined;
-}
+/** A transaction works for so many milliseconds, then the other work of the process gets a turn. */
+const LONGEST_STRETCH = 10;
+/** The time is looked at once in so many operations. A power of 2. */
+const OPERATIONS_PER_LOOK = 64;
 
 export class MemdbRead implements ReadTransaction, View {
   readonly now: number;
   readonly version: Version;
   readonly #schemas: Schemas;
   #over: StoreError | 'ended' | undefined;
+  #operations = 0;
+  #since = performance.now();
 
   constructor(schemas: Schemas, version: Version, now: number) {
     this.#schemas = schemas;
@@ -54,7 +56,35 @@ export class MemdbRead implements ReadTransaction, View {
     this.#over ??= why ?? 'ended';
   }
 
-  /** Called by each operation. */
+  /**
+   * Every operation goes through here. It is done at once, in the order of the calls. In a long transaction its promise
+   * is kept back now and then, so that who awaits one operation after the other holds up nobody.
+   */
+  async run<R>(operation: () => R): Promise<R> {
+    this.check();
+    let result: R;
+    try {
+      result = operation();
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+    this.#operations = (this.#operations + 1) % OPERATIONS_PER_LOOK;
+    if (this.#operations === 0 && performance.now() - this.#since > LONGEST_STRETCH) await this.giveWay();
+    return result;
+  }
+
+  /** Lets the other work of the process have a turn: timers too, so the transaction may be over afterwards. */
+  async giveWay(): Promise<void> {
+    await setImmediate();
+    this.#since = performance.now();
+    this.check();
+  }
+
+  /** Told what an operation threw. */
+  protected failed(_error: unknown): void {}
+
+  /** Throws where the transaction is over. */
   check(): void {
     if (this.#over === 'ended')
       throw new StoreError('invalid', 'the transaction has ended: an operation on it was not awaited');
@@ -73,16 +103,15 @@ export class MemdbRead implements ReadTransaction, View {
   trees(schema: TableSchema): Trees {
     return this.version.tables[schema.position]!;
   }
-
-  written(_schema: TableSchema): readonly RowKey[] {
-    return [];
-  }
 }
 
 export class MemdbWrite extends MemdbRead implements WriteTransaction {
   /** The version to be: the trees of a table are copied when it is first written to. */
   readonly tables: Trees[];
-  readonly searchable: Written[] = [];
+  /** What the text indexes are to forget if this is rolled back. */
+  readonly added: Postings[] = [];
+  /** What they are to forget once this is stored, and no older snapshot is open. */
+  readonly gone: Postings[] = [];
   readonly changes: ChangeWriter;
 
   constructor(schemas: Schemas, version: Version, now: number, nextSeq: () => number) {
@@ -97,7 +126,18 @@ export class MemdbWrite extends MemdbRead implements WriteTransaction {
 
   async emit(scopeTable: AnyTable, scopeKey: Key, event: ChangeEvent): Promise<{ readonly revision: number }> {
     this.check();
-    return this.changes.emit(scopeTable, scopeKey, event);
+    try {
+      return await this.changes.emit(scopeTable, scopeKey, event);
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+  }
+
+  /** A transaction in which this was thrown is lost, whatever its function makes of it. */
+  protected override failed(error: unknown): void {
+    for (const kind of ['already_exists', 'conflict', 'invalid'] as const)
+      if (isStoreError(error, kind)) this.end(error);
   }
 
   override trees(schema: TableSchema): Trees {
@@ -117,13 +157,8 @@ export class MemdbWrite extends MemdbRead implements WriteTransaction {
       if (before && (!after || indexes[i]!.compare(before, after) !== 0)) tree.delete(before);
       if (after) tree.set(after, undefined);
     }
-    if (schema.text) this.searchable.push({ schema, before, after });
-  }
-
-  override written(schema: TableSchema): readonly RowKey[] {
-    const { primaryKey } = schema.table;
-    return this.searchable
-      .filter((written) => written.schema === schema)
-      .map(({ before, after }) => primaryKey.map((column) => (after ?? before)![column]) as RowKey);
+    const words = schema.text?.change(before, after);
+    if (words && words.added.tokens.length > 0) this.added.push(words.added);
+    if (words && words.gone.tokens.length > 0) this.gone.push(words.gone);
   }
 }

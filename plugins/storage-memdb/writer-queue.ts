@@ -30,7 +30,7 @@ export class WriterQueue {
     return new Promise<T>((resolve, reject) => {
       const entry: Entry = {
         start: () => {
-          begin(turn.begin).then(
+          turn.begin().then(
             (value) => {
               if (!this.#line.has(entry)) return;
               turn.commit();
@@ -56,16 +56,16 @@ export class WriterQueue {
         deadline.clear();
         const [first] = this.#line;
         this.#line.delete(entry);
-        if (first === entry) this.#next();
+        const [next] = this.#line;
+        if (first === entry && next) this.#begin(next);
       };
       this.#line.add(entry);
-      if (this.#line.size === 1) entry.start();
+      if (this.#line.size === 1) this.#begin(entry);
     });
   }
 
-  #next(): void {
-    const [entry] = this.#line;
-    if (!entry) return;
+  /** Also of one that need not wait: a program that writes in a loop would let nobody else have a turn. */
+  #begin(entry: Entry): void {
     this.#turns = (this.#turns + 1) % TURNS_IN_A_ROW;
     if (this.#turns > 0) entry.start();
     else
@@ -80,14 +80,5 @@ export class WriterQueue {
     const [first, ...others] = this.#line;
     for (const entry of others) entry.callOff(why);
     first?.callOff(why);
-  }
-}
-
-/** Calls a function that may throw before it gives its promise. */
-export function begin<T>(fn: () => Promise<T>): Promise<T> {
-  try {
-    return fn();
-  } catch (error) {
-    return Promise.reject(error);
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { changesTable, historyTable } from '../../core/contracts/log.ts';
 import { eq, MAX_EXAMINED, matchesText, ne } from '../../core/contracts/query.ts';
+import { Restart } from '../../core/contracts/store.ts';
 import { type AnyTable, defineTable, int64, text } from '../../core/contracts/tables.ts';
 import { gate, refuses, times } from '../../core/testing/store/fixtures.ts';
 import { MemdbStore } from '../../plugins/storage-memdb/memdb-store.ts';
@@ -8,8 +9,9 @@ import type { MemdbRead } from '../../plugins/storage-memdb/transaction.ts';
 
 const rows = defineTable({
   name: 'rows',
-  columns: { id: int64(), body: text() },
+  columns: { id: int64(), body: text(), code: text({ nullable: true }) },
   primaryKey: ['id'],
+  unique: { row_code: ['code'] },
   indexes: { row_body: ['body'] },
   searchable: ['body'],
 });
@@ -19,6 +21,8 @@ const others = defineTable({
   primaryKey: ['id'],
   revision: 'revision',
 });
+
+const event = { entity: 'x', entityId: 'x', kind: 'UPDATED', actor: null, changes: [], after: null } as const;
 
 function open(tables: readonly AnyTable[] = [rows, others, changesTable, historyTable]): MemdbStore {
   const store = new MemdbStore();
@@ -30,6 +34,22 @@ const insertRows = (store: MemdbStore, count: number, body = 'alpha') =>
   store.write(async (tx) => {
     for (let id = 1; id <= count; id++) await tx.table(rows).insert({ id, body });
   });
+
+/** Runs it, and says how many turns the other work of the process had meanwhile. */
+async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  const tick = () => {
+    turns++;
+    ticker = setImmediate(tick);
+  };
+  let ticker = setImmediate(tick);
+  try {
+    await work();
+  } finally {
+    clearImmediate(ticker);
+  }
+  return turns;
+}
 
 /** What a transaction that begins now would see. */
 const versionOf = (store: MemdbStore) => store.read(async (tx) => (tx as MemdbRead).version);
@@ -43,6 +63,22 @@ const nodesOfTable = (version: Awaited<ReturnType<typeof versionOf>>, position: 
 
 /** How many keys the text index of the table holds. */
 const postings = (store: MemdbStore) => store.read(async (tx) => (tx as MemdbRead).schema(rows).text!.size);
+
+describe('memdb: writes in a loop', () => {
+  it('let the other work of the process have its turns', async () => {
+    const store = open();
+    let turns = 0;
+    let over = false;
+    const other = () => {
+      turns += 1;
+      if (!over) setImmediate(other);
+    };
+    setImmediate(other);
+    for (let id = 1; id <= 1_000; id += 1) await store.write((tx) => tx.table(rows).insert({ id, body: 'alpha' }));
+    over = true;
+    assert.ok(turns >= 20, `${turns} turns`);
+  });
+});
 
 describe('memdb: snapshots', () => {
   it('takes a snapshot without copying anything', async () => {
@@ -87,6 +123,37 @@ describe('memdb: snapshots', () => {
     assert.equal(await reader, 3);
     assert.equal(await postings(store), 2);
     assert.equal(await store.read((tx) => tx.table(rows).count({ where: find })), 2);
+  });
+
+  it('forgets the words of what was rolled back, and no others', async () => {
+    const store = open();
+    await insertRows(store, 3, 'alpha beta');
+    let runs = 0;
+    const write = (end: () => unknown, timeoutMs = 10_000) =>
+      store.write(
+        async (tx) => {
+          await tx.table(rows).insert({ id: 9, body: 'alpha gamma' });
+          await tx.table(rows).update(1, { body: 'alpha gamma' });
+          await tx.table(rows).update(1, { body: 'beta' });
+          await tx.table(rows).delete(2);
+          assert.equal(await tx.table(rows).count({ where: matchesText('alpha') }), 2);
+          assert.equal(await tx.table(rows).count({ where: matchesText('beta') }), 2);
+          await end();
+        },
+        { timeoutMs },
+      );
+    await assert.rejects(write(() => Promise.reject(new Error('rolled back'))));
+    assert.equal(await postings(store), 6);
+    await refuses(
+      write(() => new Promise(() => {}), 20),
+      'unavailable',
+    );
+    assert.equal(await postings(store), 6);
+    await write(() => {
+      if (++runs < 3) throw new Restart();
+    });
+    assert.equal(await postings(store), 5);
+    assert.equal(await store.read((tx) => tx.table(rows).count({ where: matchesText('alpha') })), 2);
   });
 });
 
@@ -151,15 +218,64 @@ describe('memdb: the queue of writers', () => {
 
   it('lets timers and input have a turn during a long queue', async () => {
     const store = open();
-    let turns = 0;
-    const tick = () => {
-      turns++;
-      ticker = setImmediate(tick);
-    };
-    let ticker = setImmediate(tick);
-    await Promise.all(times(1_000, () => store.write(async () => {})));
-    clearImmediate(ticker);
+    const turns = await turnsDuring(() => Promise.all(times(1_000, () => store.write(async () => {}))));
     assert.ok(turns >= 20, `${turns} turns`);
+  });
+
+  it('lets timers and input have a turn during a write of very many rows, and its commit', async () => {
+    const store = open();
+    await store.write((tx) => tx.table(others).insert({ id: 1, revision: 0 }));
+    await insertRows(store, 20_000, 'one two three four five six seven');
+    let turnsAtTheEnd = 0;
+    const turns = await turnsDuring(async () => {
+      await store.write(async (tx) => {
+        for (let id = 1; id <= 20_000; id++) {
+          await tx.table(rows).delete(id);
+          await tx.emit(others, 1, event);
+        }
+      });
+      turnsAtTheEnd = await turnsDuring(async () => {
+        while ((await postings(store)) > 0) await new Promise(setImmediate);
+      });
+    });
+    assert.ok(turns - turnsAtTheEnd >= 10, `${turns - turnsAtTheEnd} turns`);
+    assert.ok(turnsAtTheEnd >= 5, `${turnsAtTheEnd} turns while the words were forgotten`);
+  });
+
+  it('keeps its place for a write that begins again', async () => {
+    const store = open();
+    const order: string[] = [];
+    const again = store.write(async (tx) => {
+      order.push(`first at ${await tx.table(rows).count()}`);
+      await tx.table(rows).insert({ id: 1, body: 'x' });
+      if (order.length < 3) throw new Restart();
+    });
+    const next = store.write(async (tx) => order.push(`next at ${await tx.table(rows).count()}`));
+    await Promise.all([again, next]);
+    assert.deepEqual(order, ['first at 0', 'first at 0', 'first at 0', 'next at 1']);
+  });
+
+  it('throws what lost a transaction again at every operation after it', async () => {
+    const store = open();
+    await insertRows(store, 1);
+    const lost = store.write(async (tx) => {
+      const table = tx.table(rows);
+      await refuses(table.delete(7), 'not_found');
+      assert.equal(await table.count(), 1);
+      await refuses(table.insert({ id: 1, body: 'again' }), 'already_exists', 'primary');
+      await refuses(table.get(1), 'already_exists', 'primary');
+      await refuses(table.delete(1, { ifVersion: 9 }), 'already_exists', 'primary');
+      await refuses(tx.emit(others, 1, event), 'already_exists', 'primary');
+    });
+    await refuses(lost, 'already_exists', 'primary');
+    await refuses(
+      store.write((tx) => tx.emit(rows, 1, event).catch(() => {})),
+      'invalid',
+    );
+    await store.read(async (tx) => {
+      await refuses(tx.table(rows).find({ limit: 0 }), 'invalid');
+      assert.equal(await tx.table(rows).count(), 1, 'a read is not lost');
+    });
   });
 });
 
@@ -176,6 +292,28 @@ describe('memdb: queries', () => {
       assert.equal(second.rows.length, descending ? 0 : 1);
       assert.equal(second.next, undefined);
     }
+  });
+
+  it('finds the row of a unique key behind more rows than it may examine, in any order', async () => {
+    const store = open();
+    await insertRows(store, MAX_EXAMINED + 10);
+    const id = MAX_EXAMINED + 11;
+    await store.write((tx) => tx.table(rows).insert({ id, body: 'alpha', code: 'x' }));
+    const row = await store.read((tx) => tx.table(rows).get(id));
+    const queries = [
+      { where: eq('code', 'x') },
+      { where: eq('code', 'x'), orderBy: { columns: ['body'] } },
+      { where: eq('id', id), orderBy: { columns: ['body'] } },
+    ];
+    for (const query of queries) {
+      const page = await store.read((tx) => tx.table(rows).find(query));
+      assert.deepEqual({ ...page }, { rows: [row] });
+    }
+    await store.write((tx) => tx.table(rows).update(1, { code: 'y' }));
+    const first = await store.read((tx) =>
+      tx.table(rows).find({ where: eq('code', 'y'), orderBy: { columns: ['body'], descending: true } }),
+    );
+    assert.deepEqual([first.rows.length, first.next], [1, undefined]);
   });
 
   it('reads no more than the page of a large range in an index', async () => {
@@ -197,7 +335,6 @@ describe('memdb: commits', () => {
     await store.write(async (tx) => {
       for (const id of [1, 2]) await tx.table(others).insert({ id, revision: 0 });
     });
-    const event = { entity: 'x', entityId: 'x', kind: 'UPDATED', actor: null, changes: [], after: null } as const;
     const heard: (number | null)[] = [];
     store.onCommit(({ seq }) => heard.push(seq));
     await Promise.allSettled(
@@ -225,7 +362,6 @@ describe('memdb: commits', () => {
   it('says what is missing when events are emitted without the log plugin', async () => {
     const store = open([others]);
     await store.write((tx) => tx.table(others).insert({ id: 1, revision: 0 }));
-    const event = { entity: 'x', entityId: 'x', kind: 'UPDATED', actor: null, changes: [], after: null } as const;
     await assert.rejects(
       store.write((tx) => tx.emit(others, 1, event)),
       /emit needs the table 'changes', which the log plugin contributes/,
@@ -242,7 +378,6 @@ describe('memdb: commits', () => {
       throw new Error('listener');
     });
     store.onCommit(() => told++);
-    const event = { entity: 'x', entityId: 'x', kind: 'UPDATED', actor: null, changes: [], after: null } as const;
     assert.equal((await store.write((tx) => tx.emit(others, 1, event))).revision, 1);
     assert.equal((await store.write((tx) => tx.emit(others, 1, event))).revision, 2);
     assert.deepEqual([told, failures.length], [2, 2]);

@@ -116,6 +116,23 @@ describe('the choice of an index', () => {
     assert.deepEqual(choice(and(ne('rank', 1), inProject), order('rank', 'created')), ['by_project_rank', 1, 1]);
     assert.deepEqual(choice(and(eq('key', 'a'), eq('key', 'b')), 'any'), ['thing_key', 1, 1]);
     assert.deepEqual(choice(isNull('key')), ['thing_key', 1, 0]);
+    assert.throws(() => choice(undefined, order('rank')), { kind: 'invalid' });
+  });
+
+  it('takes that of a unique key which is held whole, whatever the order', () => {
+    const choice = (where: Where, orderBy?: Order | 'any') => {
+      const { index, single, residual } = chooseIndex(table, where, orderBy);
+      return [index, single, residual.length];
+    };
+    const inProject = and(eq('project', ID), eq('rank', 1), eq('created', 1));
+    assert.deepEqual(choice(eq('key', 'a'), order('created')), ['thing_key', true, 0]);
+    assert.deepEqual(choice(and(inProject, eq('key', 'a')), order('created')), ['thing_key', true, 3]);
+    assert.deepEqual(choice(and(inProject, eq('key', 'a')), 'any'), ['thing_key', true, 3]);
+    assert.deepEqual(choice(and(eq('key', 'a'), eq('id', ID)), order('created')), ['primary', true, 1]);
+    // Many rows may have no key.
+    assert.deepEqual(choice(isNull('key'), order('created')), ['by_created', false, 1]);
+    assert.deepEqual(choice(range('key', { gte: 'a', lte: 'a' }), order('created')), ['by_created', false, 1]);
+    assert.throws(() => choice(eq('key', 'a'), order('rank')), { kind: 'invalid' }, 'the rule does not depend on it');
   });
 
   it('bounds the walk by range, prefix and list', () => {

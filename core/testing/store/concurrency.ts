@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { ReadTransaction, Store } from '../../contracts/store.ts';
 import {
   accounts,
+  event,
   gate,
   insertAccount,
   insertItems,
@@ -42,6 +43,30 @@ export const concurrency: StoreSuite = {
     const id = await insertAccount(store);
     await Promise.all(times(60, (i) => store.write((tx) => tx.table(accounts).increment(id, { balance: i % 3 }))));
     assert.equal(await balance(store, id), 60);
+  },
+
+  async 'gives a writer that waited for another a later time than that one'({ store }) {
+    const id = await insertAccount(store);
+    const seen = await Promise.all(
+      times(20, (i) =>
+        store.write(async (tx) => {
+          // So that the order of the locks is not that of the beginnings.
+          for (let turns = (i * 7) % 5; turns > 0; turns--) await new Promise(setImmediate);
+          await tx.table(accounts).lock(id, 'update');
+          const { now } = tx;
+          await new Promise(setImmediate);
+          const { revision } = await tx.emit(accounts, id, event());
+          assert.equal(tx.now, now, 'the time of a transaction stands still');
+          return { revision, now };
+        }),
+      ),
+    );
+    seen.sort((a, b) => a.revision - b.revision);
+    assert.deepEqual(
+      seen.map(({ revision }) => revision),
+      times(20, (i) => i + 1),
+    );
+    for (let i = 1; i < seen.length; i++) assert.ok(seen[i]!.now > seen[i - 1]!.now, `${i}: ${JSON.stringify(seen)}`);
   },
 
   async 'lets one of many writers win that expect the same version'({ store }) {

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import type { ReadTransaction, TransactionOptions, WriteTransaction } from '../../contracts/store.ts';
+import {
+  type ReadTransaction,
+  Restart,
+  type TransactionOptions,
+  type WriteTransaction,
+} from '../../contracts/store.ts';
 import { gate, insertItems, item, items, refuses, type StoreSuite } from './fixtures.ts';
 
 /** A transaction that writes a row, then hangs, and goes on after it was ended. */
@@ -59,6 +64,49 @@ export const deadlines: StoreSuite = {
     await new Promise(setImmediate);
     await insertItems(store, [{ name: 'next' }]);
     assert.equal(await store.read((tx) => tx.table(items).count()), 1);
+  },
+
+  async 'does not begin again after its deadline'({ store }) {
+    const goOn = gate();
+    let runs = 0;
+    const write = store.write(
+      async () => {
+        runs++;
+        await goOn.opened;
+        throw new Restart();
+      },
+      { timeoutMs: 50 },
+    );
+    await refuses(write, 'unavailable');
+    goOn.open();
+    await new Promise(setImmediate);
+    await insertItems(store, [{ name: 'next' }]);
+    assert.equal(runs, 1);
+  },
+
+  async 'counts every run of a write that begins again towards its deadline'({ store }) {
+    let runs = 0;
+    const write = store.write(
+      async () => {
+        if (++runs < 3) throw new Restart();
+        await new Promise(() => {});
+      },
+      { timeoutMs: 50 },
+    );
+    await refuses(write, 'unavailable');
+    assert.equal(runs, 3);
+  },
+
+  async 'ends a write that is never idle at its deadline'({ store }) {
+    const write = store.write(
+      async (tx) => {
+        // Far more than fit in the time; but an end, for one that lets no timer have its turn would never have one.
+        for (let i = 0; i < 200_000; i++) await tx.table(items).insert(item());
+      },
+      { timeoutMs: 50 },
+    );
+    await refuses(write, 'unavailable');
+    assert.equal(await store.read((tx) => tx.table(items).count()), 0);
   },
 
   async 'rolls back a write whose signal is aborted'({ store }) {

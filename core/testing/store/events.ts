@@ -3,17 +3,7 @@ import { type ChangeEvent, type Committed, changesTable, historyTable } from '..
 import { eq } from '../../contracts/query.ts';
 import type { Store } from '../../contracts/store.ts';
 import { uuidv7 } from '../../lib/uuid.ts';
-import { accounts, allRows, insertAccount, item, items, refuses, type StoreSuite, times } from './fixtures.ts';
-
-const event = (values: Partial<ChangeEvent> = {}): ChangeEvent => ({
-  entity: 'thing',
-  entityId: uuidv7(),
-  kind: 'UPDATED',
-  actor: null,
-  changes: [],
-  after: null,
-  ...values,
-});
+import { accounts, allRows, event, insertAccount, item, items, refuses, type StoreSuite, times } from './fixtures.ts';
 
 const emit = (store: Store, scope: string, values?: Partial<ChangeEvent>) =>
   store.write((tx) => tx.emit(accounts, scope, event(values)));
@@ -37,7 +27,14 @@ export const events: StoreSuite = {
       const { revision } = await tx.emit(
         accounts,
         scope,
-        event({ entityId, kind: 'CREATED', actor: 'someone', changes, after: { id: entityId, n: [1, null] } }),
+        event({
+          entityId,
+          kind: 'CREATED',
+          actor: 'someone',
+          changes,
+          after: { id: entityId, n: [1, null] },
+          context: { counts: { open: 1 } },
+        }),
       );
       return { now: tx.now, revision };
     });
@@ -55,7 +52,12 @@ export const events: StoreSuite = {
       entity_id: entityId,
       kind: 'CREATED',
     };
-    assert.deepEqual(rest, { ...same, fields: ['name', 'tags'], after: { id: entityId, n: [1, null] } });
+    assert.deepEqual(rest, {
+      ...same,
+      fields: ['name', 'tags'],
+      after: { id: entityId, n: [1, null] },
+      context: { counts: { open: 1 } },
+    });
     assert.ok(transaction.length === 36 && version === 1 && (seq === null || seq > 0));
     const history = await allRows(store, historyTable, {
       where: { op: 'and', all: [eq('entity', 'thing'), eq('entity_id', entityId)] },
@@ -65,6 +67,13 @@ export const events: StoreSuite = {
       history.map((row) => ({ ...row })),
       [{ ...same, id, changes, version: 1 }],
     );
+  },
+
+  async 'stores null for what an event does not say'({ store }) {
+    const scope = await insertAccount(store);
+    await emit(store, scope);
+    const [change] = await changesOf(store, scope);
+    assert.deepEqual([change!.actor, change!.fields, change!.after, change!.context], [null, [], null, null]);
   },
 
   async 'takes one revision for each transaction and scope, without a gap, and numbers the events in it'({ store }) {
@@ -165,6 +174,43 @@ export const events: StoreSuite = {
   async 'says not_found to an event in a scope that does not exist'({ store }) {
     await refuses(emit(store, uuidv7()), 'not_found');
     assert.equal(await store.read((tx) => tx.table(changesTable).count()), 0);
+  },
+
+  async 'leaves nothing of an event in a scope that does not exist when the function goes on'({ store }) {
+    const id = uuidv7();
+    const heard: Committed[] = [];
+    store.onCommit((committed) => heard.push(committed));
+    await store.write(async (tx) => {
+      await refuses(tx.emit(accounts, id, event()), 'not_found');
+      await tx.table(items).insert(item());
+    });
+    assert.equal(heard.length, 0, 'no event was stored');
+    const { revision } = await store.write(async (tx) => {
+      await refuses(tx.emit(accounts, id, event()), 'not_found');
+      await tx.table(accounts).insert({ id, balance: 0, revision: 0 });
+      return tx.emit(accounts, id, event({ entityId: id }));
+    });
+    assert.equal(revision, 1);
+    const changes = await changesOf(store, id);
+    assert.deepEqual(
+      changes.map(({ revision, ordinal, entity_id }) => [revision, ordinal, entity_id]),
+      [[1, 0, id]],
+    );
+    assert.ok(changes[0]!.seq === null || changes[0]!.seq === 1);
+    assert.equal(await store.read((tx) => tx.table(historyTable).count()), 1);
+    assert.equal(await store.read((tx) => tx.table(items).count()), 1);
+  },
+
+  async 'stores nothing of a transaction with an event that cannot be stored'({ store }) {
+    const scope = await insertAccount(store);
+    const write = store.write(async (tx) => {
+      await tx.table(items).insert(item());
+      await tx.emit(accounts, scope, event({ entity: 'x'.repeat(51) })).catch(() => {});
+    });
+    await refuses(write, 'invalid');
+    assert.equal((await store.read((tx) => tx.table(accounts).get(scope)))?.revision, 0);
+    assert.equal(await store.read((tx) => tx.table(items).count()), 0);
+    assert.equal((await emit(store, scope)).revision, 1);
   },
 
   async 'refuses a scope in a table without revisions'({ store }) {

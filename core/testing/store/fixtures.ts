@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { changesTable, historyTable } from '../../contracts/log.ts';
+import { type ChangeEvent, changesTable, historyTable } from '../../contracts/log.ts';
 import type { Find } from '../../contracts/query.ts';
 import { isStoreError, type Store, type StoreErrorKind } from '../../contracts/store.ts';
 import {
@@ -93,6 +93,16 @@ export async function insertItems(store: Store, rows: readonly Partial<NewItem>[
 
 export const insertAccount = (store: Store, balance = 0): Promise<string> =>
   store.write(async (tx) => (await tx.table(accounts).insert({ id: uuidv7(), balance, revision: 0 })).id);
+
+export const event = (values: Partial<ChangeEvent> = {}): ChangeEvent => ({
+  entity: 'thing',
+  entityId: uuidv7(),
+  kind: 'UPDATED',
+  actor: null,
+  changes: [],
+  after: null,
+  ...values,
+});
 
 /** All rows of a query, page by page. `between` runs after each page. */
 export async function allRows<T extends AnyTable>(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { eq, range } from '../../contracts/query.ts';
+import { and, eq, matchesText, range, type Where } from '../../contracts/query.ts';
 import { cursorOf } from '../../lib/cursor.ts';
+import { uuidv7 } from '../../lib/uuid.ts';
 import { allRows, insertItems, item, items, labels, namesOf, refuses, type StoreSuite, times } from './fixtures.ts';
 
 const ORDERS = [
@@ -108,6 +109,37 @@ export const paging: StoreSuite = {
     const after = cursorOf(items, orderBy, rows[3]!);
     const page = await store.read((tx) => tx.table(items).find({ orderBy, after }));
     assert.deepEqual(page.rows, rows.slice(0, 3).toReversed());
+  },
+
+  async 'finds the row of a unique key in any order, where it follows the cursor'({ store }) {
+    const owner = uuidv7();
+    const rows = await insertItems(
+      store,
+      times(5, (i) => ({ rank: i, name: `n${i}`, score: i === 4 ? null : i / 2, owner, body: 'red apple' })),
+    );
+    const wanted: readonly (readonly [Where, index: number | undefined])[] = [
+      [eq('name', 'n2'), 2],
+      [eq('id', rows[2]!.id), 2],
+      [and(eq('owner', owner), eq('rank', 2)), 2],
+      [and(eq('name', 'n2'), matchesText('app')), 2],
+      [and(eq('name', 'n2'), matchesText('pear')), undefined],
+      [and(eq('name', 'n2'), eq('rank', 3)), undefined],
+      [eq('name', 'n4'), 4],
+    ];
+    for (const column of ['id', 'rank', 'score'])
+      for (const descending of [false, true])
+        for (const [where, index] of wanted) {
+          const orderBy = { columns: [column], descending };
+          const found = await store.read((tx) => tx.table(items).find({ where, orderBy, limit: 1 }));
+          assert.deepEqual({ ...found }, { rows: index === undefined ? [] : [rows[index]] });
+          for (const [i, row] of rows.entries()) {
+            const after = cursorOf(items, orderBy, row);
+            const page = await store.read((tx) => tx.table(items).find({ where, orderBy, after }));
+            const follows = index !== undefined && (descending ? index < i : index > i);
+            const message = JSON.stringify({ where, orderBy, i });
+            assert.deepEqual({ ...page }, { rows: follows ? [rows[index!]] : [] }, message);
+          }
+        }
   },
 
   async 'refuses a cursor of another query'({ store }) {

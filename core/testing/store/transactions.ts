@@ -1,7 +1,23 @@
 import assert from 'node:assert/strict';
-import type { TableWriter, WriteTransaction } from '../../contracts/store.ts';
+import type { Committed } from '../../contracts/log.ts';
+import { Restart, type TableWriter, type WriteTransaction } from '../../contracts/store.ts';
 import { defineTable, uuid } from '../../contracts/tables.ts';
-import { allRows, gate, insertItems, item, items, namesOf, refuses, type StoreSuite, times } from './fixtures.ts';
+import { uuidv7 } from '../../lib/uuid.ts';
+import {
+  accounts,
+  allRows,
+  event,
+  gate,
+  insertAccount,
+  insertItems,
+  item,
+  items,
+  labels,
+  namesOf,
+  refuses,
+  type StoreSuite,
+  times,
+} from './fixtures.ts';
 
 class Failure extends Error {}
 
@@ -27,6 +43,94 @@ export const transactions: StoreSuite = {
     await insertItems(store, [{ name: 'taken' }]);
     await refuses(insertItems(store, [{ name: 'a' }, { name: 'b' }, { name: 'taken' }]), 'already_exists', 'item_name');
     assert.deepEqual(namesOf(await allRows(store, items, {})), ['taken']);
+  },
+
+  async 'stores nothing after a key was taken, a version was not expected or a value was bad, also when it is caught'({
+    store,
+  }) {
+    const [taken, row] = await insertItems(store, [{ name: 'taken' }, { name: 'row' }]);
+    const before = await allRows(store, items, {});
+    const mistakes: Readonly<Record<string, (tx: WriteTransaction) => Promise<unknown>>> = {
+      already_exists: (tx) => tx.table(items).update(row!.id, { name: 'taken' }),
+      conflict: (tx) => tx.table(items).delete(taken!.id, { ifVersion: 7 }),
+      invalid: (tx) => tx.table(items).insert(item({ name: 'x'.repeat(51) })),
+    };
+    for (const [kind, mistake] of Object.entries(mistakes)) {
+      const write = store.write(async (tx) => {
+        await tx.table(items).insert(item({ name: 'before' }));
+        await mistake(tx).catch(() => {});
+        return 'caught';
+      });
+      await refuses(write, kind as 'conflict');
+      assert.deepEqual(await allRows(store, items, {}), before, kind);
+    }
+    await insertItems(store, [{ name: 'before' }]);
+  },
+
+  async 'goes on after a row was not found'({ store }) {
+    await store.write(async (tx) => {
+      const table = tx.table(items);
+      await refuses(table.update(uuidv7(), { rank: 1 }), 'not_found');
+      await refuses(table.increment(uuidv7(), { rank: 1 }), 'not_found');
+      await refuses(table.delete(uuidv7()), 'not_found');
+      await table.insert(item({ name: 'stored' }));
+    });
+    assert.deepEqual(namesOf(await allRows(store, items, {})), ['stored']);
+  },
+
+  async 'begins again in a new transaction when the function throws Restart'({ store }) {
+    const scope = await insertAccount(store);
+    const heard: Committed[] = [];
+    store.onCommit((committed) => heard.push(committed));
+    const abandoned: WriteTransaction[] = [];
+    const result = await store.write(async (tx) => {
+      assert.equal(await tx.table(items).count(), 0);
+      assert.equal(await tx.table(items).count({ where: { op: 'text', query: 'word' } }), 0);
+      await tx.table(items).insert(item({ name: 'same', body: 'word' }));
+      const { revision } = await tx.emit(accounts, scope, event());
+      assert.equal(revision, 1);
+      if (abandoned.length === 9) return 'stored';
+      abandoned.push(tx);
+      if (abandoned.length % 2 === 1) throw new Restart();
+      // As a second copy of the contracts would throw it.
+      throw Object.assign(new Error(), { name: 'Restart' });
+    });
+    assert.equal(result, 'stored');
+    assert.equal(new Set(abandoned).size, 9);
+    assert.deepEqual(namesOf(await allRows(store, items, {})), ['same']);
+    assert.equal((await store.read((tx) => tx.table(accounts).get(scope)))?.revision, 1);
+    assert.equal(heard.length, 1, 'only the last run is told');
+    assert.ok(heard[0]!.seq === null || heard[0]!.seq === 1, 'the others left no gap');
+    await refuses((async () => abandoned[0]!.table(items).insert(item()))(), 'invalid');
+  },
+
+  async 'begins again also after a key was taken'({ store }) {
+    await insertItems(store, [{ name: 'n0' }, { name: 'n1' }]);
+    let tries = 0;
+    await store.write(async (tx) => {
+      const name = `n${tries++}`;
+      const { rows } = await tx.table(items).find({ where: { op: 'eq', column: 'name', value: name } });
+      if (rows.length === 0) return tx.table(items).insert(item({ name }));
+      await tx
+        .table(items)
+        .insert(item({ name }))
+        .catch(() => {});
+      throw new Restart();
+    });
+    assert.deepEqual(namesOf(await allRows(store, items, {})), ['n0', 'n1', 'n2']);
+  },
+
+  async 'gives up with unavailable when the function throws Restart ten times'({ store }) {
+    let runs = 0;
+    const write = store.write(async (tx) => {
+      runs++;
+      await tx.table(labels).insert({ item: uuidv7(), label: 'x' });
+      throw new Restart('for ever');
+    });
+    await refuses(write, 'unavailable');
+    assert.equal(runs, 10);
+    assert.equal(await store.read((tx) => tx.table(labels).count()), 0);
+    assert.equal(await store.write(async () => 7), 7, 'the store goes on');
   },
 
   async 'hands on what the function returns, and what it throws, also before its first await'({ store }) {
