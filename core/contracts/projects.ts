@@ -81,7 +81,10 @@ export interface ProjectContents {
   readonly name: string;
   /** A project that holds some is not deleted without force. */
   count(tx: WriteTransaction, projectId: string): Promise<number>;
-  /** Deletes them all, each with its event; the project's scope is locked. */
+  /**
+   * Deletes them all, each with its event; the project's scope is locked. Different contents are deleted in no
+   * particular order: do not read those of others.
+   */
   deleteAll(tx: WriteTransaction, projectId: string, actor: string | null): Promise<void>;
 }
 

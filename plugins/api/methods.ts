@@ -9,6 +9,8 @@ export interface BoundMethod extends ApiMethod {
   readonly handle: (request: unknown, call: Call) => unknown;
 }
 
+const ACCESS: readonly Policy['access'][] = ['anyone', 'caller', 'admin'];
+const EFFECTS: readonly Policy['effect'][] = ['read', 'write'];
 const PATH = /^\/([\w.]+)\/(\w+)$/;
 
 /**
@@ -40,6 +42,10 @@ export function bindMethods(
       const policy = Object.hasOwn(value.policy, key) ? value.policy[key] : undefined;
       if (typeof handler !== 'function') problem(`${definition.path} has no handler: add handlers.${key}`);
       else if (policy === undefined) problem(`${definition.path} has no policy: add policy.${key}`);
+      else if (!ACCESS.includes(policy.access) || !EFFECTS.includes(policy.effect))
+        problem(
+          `policy.${key} of ${definition.path} must have an access of ${ACCESS.join(', ')} and an effect of ${EFFECTS.join(', ')}`,
+        );
       else
         methods.set(
           definition.path,

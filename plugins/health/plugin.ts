@@ -25,7 +25,16 @@ export default definePlugin({
     defer('the health checks', () => monitor.stop());
     return {
       provides: { health: monitor },
-      start: ({ healthChecks }) => monitor.start(healthChecks.map(({ value }) => value)),
+      start({ healthChecks }) {
+        const owners = new Map<string, string>();
+        for (const { plugin, value } of healthChecks) {
+          const other = owners.get(value.component);
+          if (other)
+            throw new Error(`component '${value.component}' is checked by '${other}' and by '${plugin}': rename one`);
+          owners.set(value.component, plugin);
+        }
+        return monitor.start(healthChecks.map(({ value }) => value));
+      },
       drain() {
         monitor.draining();
         monitor.stop();

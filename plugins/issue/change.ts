@@ -1,3 +1,4 @@
+import type { IssueContents } from '../../core/contracts/issues.ts';
 import { countsOf, type ProjectScope, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
 import type { Json } from '../../core/contracts/tables.ts';
@@ -68,13 +69,15 @@ export async function changeIssue(
   return { row, adjustments };
 }
 
-/** Deletes an issue, whose project's scope has the counts as they are without it. */
+/** Deletes an issue with what belongs to it. The project's scope has the counts as they are without it. */
 export async function deleteIssue(
   tx: WriteTransaction,
   scope: ProjectScope,
   row: IssueRow,
+  contents: readonly IssueContents[],
   actor: string | null,
 ): Promise<void> {
+  for (const each of contents) await each.deleteAll(tx, row.id, scope, actor);
   await tx.table(issuesTable).delete(row.id);
   await tx.table(formerKeysTable).insert({ key: row.key, issue_id: row.id });
   await emitIssue(tx, scope, row, undefined, actor);

@@ -1,6 +1,7 @@
 import { apiServices } from '../../core/contracts/api.ts';
 import { cache } from '../../core/contracts/cache.ts';
 import { clock } from '../../core/contracts/clock.ts';
+import { issueContents, issues } from '../../core/contracts/issues.ts';
 import { changeLog } from '../../core/contracts/log.ts';
 import { projectContents, projects } from '../../core/contracts/projects.ts';
 import { seeders } from '../../core/contracts/seed.ts';
@@ -21,14 +22,21 @@ export default definePlugin({
   kernel: '^1.0.0',
   requires: { store, projects, users, changeLog },
   optional: { cache, clock },
+  provides: { issues },
   contributes: { tables, services: apiServices, seeders, userReferences, projectContents },
+  collects: { contents: issueContents },
   setup({ deps, contribute }) {
     const service = new IssueService(deps.store, deps.projects, deps.users, deps.changeLog, deps.cache);
     contribute.tables(issuesTable, formerKeysTable);
     contribute.services(issueApi(service, deps.projects, deps.users, deps.clock ?? systemClock));
     contribute.seeders(issueSeeder(service));
     contribute.userReferences(assignedIssues(deps.projects));
-    contribute.projectContents(issuesOfProject);
-    return {};
+    contribute.projectContents(issuesOfProject(() => service.contents));
+    return {
+      provides: { issues: service },
+      start({ contents }) {
+        service.contents = contents.map((each) => each.value);
+      },
+    };
   },
 });

@@ -1,3 +1,4 @@
+import type { IssueContents } from '../../core/contracts/issues.ts';
 import { type ProjectContents, type Projects, projectScopes } from '../../core/contracts/projects.ts';
 import { eq } from '../../core/contracts/query.ts';
 import type { UserReferences } from '../../core/contracts/users.ts';
@@ -28,22 +29,24 @@ export function assignedIssues(projects: Projects): UserReferences {
   };
 }
 
-/** Issues are deleted with their project. */
-export const issuesOfProject: ProjectContents = {
-  name: 'issues',
-  count: (tx, projectId) => tx.table(issuesTable).count({ where: eq('project_id', projectId) }),
-  async deleteAll(tx, projectId, actor) {
-    const full = (await tx.table(projectScopes).get(projectId))!;
-    // All events of the transaction are one revision, after which the project is empty.
-    const empty = await tx
-      .table(projectScopes)
-      .increment(projectId, { issue_count: -full.issue_count, open_issue_count: -full.open_issue_count });
-    for (;;) {
-      const { rows } = await tx
-        .table(issuesTable)
-        .find({ where: eq('project_id', projectId), orderBy: { columns: ['number'] }, limit: BATCH });
-      for (const row of rows) await deleteIssue(tx, empty, row, actor);
-      if (rows.length < BATCH) return;
-    }
-  },
-};
+/** Issues are deleted with their project, and what belongs to them with them. */
+export function issuesOfProject(contents: () => readonly IssueContents[]): ProjectContents {
+  return {
+    name: 'issues',
+    count: (tx, projectId) => tx.table(issuesTable).count({ where: eq('project_id', projectId) }),
+    async deleteAll(tx, projectId, actor) {
+      const full = (await tx.table(projectScopes).get(projectId))!;
+      // All events of the transaction are one revision, after which the project is empty.
+      const empty = await tx
+        .table(projectScopes)
+        .increment(projectId, { issue_count: -full.issue_count, open_issue_count: -full.open_issue_count });
+      for (;;) {
+        const { rows } = await tx
+          .table(issuesTable)
+          .find({ where: eq('project_id', projectId), orderBy: { columns: ['number'] }, limit: BATCH });
+        for (const row of rows) await deleteIssue(tx, empty, row, contents(), actor);
+        if (rows.length < BATCH) return;
+      }
+    },
+  };
+}

@@ -1,6 +1,7 @@
 import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
-import { DomainError, notFound } from '../../core/contracts/errors.ts';
+import { DomainError, invalidField, notFound } from '../../core/contracts/errors.ts';
+import type { IssueContents, Issues } from '../../core/contracts/issues.ts';
 import type { ChangeLog } from '../../core/contracts/log.ts';
 import { type ProjectScope, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import { eq } from '../../core/contracts/query.ts';
@@ -11,6 +12,7 @@ import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import { changeIssue, deleteIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
 import { parseIssueId } from './ids.ts';
+import { issueOf } from './messages.ts';
 import { allowedFrom, applyRules, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
 import { formerKeysTable, type IssueRow, issuesTable } from './table.ts';
 
@@ -34,12 +36,14 @@ export interface AllowedTransition {
   readonly missing: readonly string[];
 }
 
-export class IssueService {
+export class IssueService implements Issues {
   readonly #store: Store;
   readonly #projects: Projects;
   readonly #users: Users;
   readonly #log: ChangeLog;
   readonly #cache: Cache | undefined;
+  /** What belongs to issues; known once every plugin is set up. */
+  contents: readonly IssueContents[] = [];
 
   constructor(store: Store, projects: Projects, users: Users, log: ChangeLog, cache: Cache | undefined) {
     this.#store = store;
@@ -100,11 +104,26 @@ export class IssueService {
   }
 
   async get(name: string): Promise<IssueRow> {
-    const by = parseIssueId(name);
-    const load = () => this.#store.read((tx) => findIssue(tx, by));
-    const row = 'id' in by && this.#cache ? await this.#cache.through('issue', by.id, load) : await load();
+    const row = await this.#load(name);
     if (!row) throw notFound('issue', name);
     return row;
+  }
+
+  async find(idOrKey: string) {
+    const row = await this.#load(idOrKey);
+    return row && issueOf(row);
+  }
+
+  async beginChange(tx: WriteTransaction, issueId: string, field: string) {
+    const id = issueId.toLowerCase();
+    const found = await tx.table(issuesTable).get(id);
+    const missing = () => invalidField(field, 'must be the id of an existing issue', 'ISSUE_NOT_FOUND');
+    if (!found) throw missing();
+    const scope = await this.#projects.beginChange(tx, found.project_id, field);
+    const row = await tx.table(issuesTable).lock(id, 'share');
+    if (!row) throw missing();
+    if (row.project_id !== found.project_id) throw new Restart('the issue was moved to another project meanwhile');
+    return { issueId: id, scope };
   }
 
   update(name: string, patch: IssuePatch, etag: string, caller: Caller): Promise<Written> {
@@ -128,7 +147,7 @@ export class IssueService {
       const counted = await tx
         .table(projectScopes)
         .increment(scope.id, { issue_count: -1, open_issue_count: 0 - openness(workflow, row.status) });
-      await deleteIssue(tx, counted, row, caller.actor.userId);
+      await deleteIssue(tx, counted, row, this.contents, caller.actor.userId);
     });
   }
 
@@ -166,6 +185,12 @@ export class IssueService {
     const page = id && (await this.#log.history({ entity: 'issue', entityId: id, limit, ...(after ? { after } : {}) }));
     if (!page || (page.entries.length === 0 && !after)) throw notFound('issue', name);
     return page;
+  }
+
+  #load(name: string): Promise<IssueRow | undefined> {
+    const by = parseIssueId(name);
+    const load = () => this.#store.read((tx) => findIssue(tx, by));
+    return 'id' in by && this.#cache ? this.#cache.through('issue', by.id, load) : load();
   }
 
   #change(

@@ -76,16 +76,18 @@ export class ProjectService implements Projects {
     await this.#write(caller, async (tx) => {
       const { row } = await lockProject(tx, id.toLowerCase());
       checkEtag('project', id, etag, row);
+      const held: { readonly contents: ProjectContents; readonly count: number }[] = [];
       for (const contents of this.contents) {
         const count = await contents.count(tx, row.id);
-        if (count > 0 && !force)
-          throw failedPrecondition(
-            'PROJECT_NOT_EMPTY',
-            `project ${row.key} is not empty (${contents.name}: ${count}): repeat with force to delete them too`,
-            { count: String(count) },
-          );
-        if (count > 0) await contents.deleteAll(tx, row.id, caller.actor.userId);
+        if (count > 0) held.push({ contents, count });
       }
+      if (held.length > 0 && !force)
+        throw failedPrecondition(
+          'PROJECT_NOT_EMPTY',
+          `project ${row.key} is not empty (${held.map(({ contents, count }) => `${contents.name}: ${count}`).join(', ')}): repeat with force to delete them too`,
+          Object.fromEntries(held.map(({ contents, count }) => [contents.name, String(count)])),
+        );
+      for (const { contents } of held) await contents.deleteAll(tx, row.id, caller.actor.userId);
       await removeAllMembers(tx, row.id, caller.actor.userId);
       await emit(tx, row, undefined, caller);
       await tx.table(projectsTable).delete(row.id);
@@ -141,7 +143,10 @@ export class ProjectService implements Projects {
     const row = scope && (await tx.table(projectsTable).lock(projectId, 'share'));
     if (!row) throw invalidField(field, 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
     if (row.archived)
-      throw failedPrecondition('PROJECT_ARCHIVED', `project ${row.key} is archived: unarchive it to change its issues`);
+      throw failedPrecondition(
+        'PROJECT_ARCHIVED',
+        `project ${row.key} is archived: unarchive it to change what is in it`,
+      );
     return scope;
   }
 

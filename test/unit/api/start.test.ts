@@ -135,6 +135,14 @@ describe('the start of the api plugin', () => {
     );
   });
 
+  it('refuses a policy of a kind that there is not', async () => {
+    const count = { access: 'everybody', effect: 'read' } as never;
+    assert.match(
+      await refusal(['one', { ...echo, policy: { ...echo.policy, count } }]),
+      /plugin 'one': policy.count of .* must have an access of anyone, caller, admin/,
+    );
+  });
+
   it('refuses a handler and a policy for no method', async () => {
     const stray = echo.policy['echo']!;
     const message = await refusal([

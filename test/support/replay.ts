@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { type Change, changeLog } from '../../core/contracts/log.ts';
+import { formatRfc3339 } from '../../core/lib/time.ts';
+import type { Tracker } from './tracker.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The columns that history does not record, by entity: keys, times, and what follows from another column. */
+const unrecorded: Readonly<Record<string, readonly string[]>> = {
+  user: ['id', 'email_key', 'created_at', 'updated_at', 'version'],
+  project: ['id', 'created_at', 'updated_at', 'version'],
+  project_member: ['project_id', 'created_at', 'updated_at', 'version'],
+  issue: ['id', 'number', 'priority_rank', 'created_at', 'updated_at', 'version'],
+};
+/** The columns that the API does not show. */
+const unshown = ['number', 'priority_rank', 'email_key', 'version'];
+const DONE = ['RESOLVED', 'CLOSED'];
+const NEEDS_ASSIGNEE = ['ASSIGNED', 'IN_PROGRESS'];
+
+export async function readLog(tracker: Tracker): Promise<readonly Change[]> {
+  const log = tracker.service(changeLog);
+  const changes: Change[] = [];
+  for (;;) {
+    const next = await log.read({ after: changes.at(-1)?.seq ?? 0 });
+    if (next.length === 0) return changes;
+    changes.push(...next);
+  }
+}
+
+/** What there is after the events so far: rows by id, for each entity. */
+export class Replay {
+  readonly users = new Map<string, Fields>();
+  readonly projects = new Map<string, Fields>();
+  readonly members = new Map<string, Fields>();
+  readonly issues = new Map<string, Fields>();
+  /** The last event of each scope. */
+  readonly scopes = new Map<string, Change>();
+  /** The last issue number of each project. */
+  readonly #numbers = new Map<string, number>();
+  #last: Change | undefined;
+
+  /** Asserts everything that one event promises, and takes it over. */
+  apply(change: Change): void {
+    const where = `event ${change.seq}, ${change.kind} ${change.entity} ${change.entityId}`;
+    this.#checkPlace(change, where);
+    const rows = this.#rows(change.entity);
+    const before = rows.get(change.entityId);
+    const after = change.after as Fields | null;
+    this.#checkRow(change, before, where);
+    if (change.entity === 'issue' && after) this.#checkIssue(change, before, after, where);
+    if (change.entity === 'project_member' && after) {
+      const user = this.users.get(after['user_id'] as string);
+      assert.ok(before || user?.['is_active'], `${where}: an active user becomes a member`);
+      assert.ok(this.projects.has(after['project_id'] as string), `${where}: its project exists`);
+    }
+    if (after) rows.set(change.entityId, after);
+    else rows.delete(change.entityId);
+    if (!after) this.#checkLetGo(change, where);
+    this.#last = change;
+  }
+
+  counts(projectId: string): { readonly issue_count: number; readonly open_issue_count: number } {
+    const issues = [...this.issues.values()].filter((issue) => issue['project_id'] === projectId);
+    const open = issues.filter((issue) => !DONE.includes(issue['status'] as string));
+    return { issue_count: issues.length, open_issue_count: open.length };
+  }
+
+  #rows(entity: string): Map<string, Fields> {
+    const all: Readonly<Record<string, Map<string, Fields>>> = {
+      user: this.users,
+      project: this.projects,
+      project_member: this.members,
+      issue: this.issues,
+    };
+    assert.ok(all[entity], `an event is of a known entity, not of ${entity}`);
+    return all[entity];
+  }
+
+  #checkPlace(change: Change, where: string): void {
+    const last = this.#last;
+    assert.equal(change.seq, (last?.seq ?? 0) + 1, `${where}: the log has no gap`);
+    const inScope = this.scopes.get(change.scope);
+    const { revision = 0, ordinal = 0, time = 0 } = inScope ?? {};
+    if (inScope && inScope.transaction === change.transaction)
+      assert.deepEqual([change.revision, change.ordinal], [revision, ordinal + 1], `${where}: one revision`);
+    else {
+      assert.deepEqual([change.revision, change.ordinal], [revision + 1, 0], `${where}: revisions have no gap`);
+      assert.ok(change.time > time, `${where}: time goes on in ${change.scope}`);
+    }
+    this.scopes.set(change.scope, change);
+  }
+
+  #checkRow(change: Change, before: Fields | undefined, where: string): void {
+    const { kind, entity, fields, time } = change;
+    const after = change.after as Fields | null;
+    assert.equal(kind === 'CREATED', before === undefined, `${where}: CREATED what was not there, the rest what was`);
+    assert.equal(kind === 'DELETED', after === null, `${where}: only what is deleted has no row after it`);
+    const recorded = Object.keys((after ?? before)!).filter((name) => !unrecorded[entity]!.includes(name));
+    const differ = recorded.filter((name) =>
+      before && after ? before[name] !== after[name] : !['', null].includes((after ?? before)![name] as string | null),
+    );
+    assert.deepEqual([...fields].sort(), differ.sort(), `${where}: fields names what differs`);
+    if (!after) return;
+    assert.equal(after['updated_at'], time, `${where}: updated_at is the time of the change`);
+    assert.equal(after['created_at'], before?.['created_at'] ?? time, `${where}: created_at stays`);
+    if (!before) return;
+    assert.ok(differ.length > 0, `${where}: something changed`);
+    assert.equal(after['version'], (before['version'] as number) + 1, `${where}: each change of the row has its event`);
+  }
+
+  #checkIssue(change: Change, before: Fields | undefined, after: Fields, where: string): void {
+    const status = after['status'] as string;
+    const project = this.projects.get(after['project_id'] as string);
+    assert.ok(project, `${where}: its project exists`);
+    assert.equal(change.scope, `project_scopes/${after['project_id']}`, `${where}: its scope is its project's`);
+    assert.equal(after['resolution'] !== null, DONE.includes(status), `${where}: resolved, or without a resolution`);
+    if (NEEDS_ASSIGNEE.includes(status)) assert.ok(after['assignee_id'], `${where}: ${status} has an assignee`);
+    const assignee = after['assignee_id'] as string | null;
+    if (assignee) assert.ok(this.users.has(assignee), `${where}: the assignee exists`);
+    if (assignee && assignee !== before?.['assignee_id'])
+      assert.ok(this.users.get(assignee)?.['is_active'], `${where}: nobody inactive is assigned anew`);
+    if (project['archived'])
+      // That the assignee's user is deleted is no change by a caller.
+      assert.ok(before && assignee === null && before['assignee_id'], `${where}: no change while archived`);
+    if (before) return;
+    const number = (this.#numbers.get(project['id'] as string) ?? 0) + 1;
+    this.#numbers.set(project['id'] as string, number);
+    assert.deepEqual([after['number'], after['key']], [number, `${project['key']}-${number}`], `${where}: no gap`);
+  }
+
+  /** What is deleted has let go of everything before, each with its event. */
+  #checkLetGo({ entity, entityId }: Change, where: string): void {
+    const held = (rows: Map<string, Fields>, column: string) =>
+      [...rows].filter(([, row]) => row[column] === entityId).map(([id]) => id);
+    if (entity === 'user') {
+      assert.deepEqual(held(this.issues, 'assignee_id'), [], `${where}: its issues were unassigned`);
+      assert.deepEqual(held(this.members, 'user_id'), [], `${where}: its memberships were ended`);
+    }
+    if (entity === 'project') {
+      assert.deepEqual(held(this.issues, 'project_id'), [], `${where}: its issues were deleted`);
+      assert.deepEqual(held(this.members, 'project_id'), [], `${where}: its memberships were ended`);
+    }
+  }
+}
+
+/** Replays the whole log, asserts its promises, and that the API shows what it ends in. Nothing may be under way. */
+export async function checkLog(tracker: Tracker): Promise<readonly Change[]> {
+  const changes = await readLog(tracker);
+  const replay = new Replay();
+  for (const [index, change] of changes.entries()) {
+    replay.apply(change);
+    const next = changes[index + 1];
+    // The counts are those after the transaction; the last event of a revision must have them.
+    if (change.scope.startsWith('project_scopes/') && next?.transaction !== change.transaction) {
+      const { issue_count, open_issue_count } = (change.context ?? {}) as Fields;
+      const counts = replay.counts(change.scope.slice('project_scopes/'.length));
+      assert.deepEqual({ issue_count, open_issue_count }, counts, `event ${change.seq}: its counts`);
+    }
+  }
+  await checkShown(tracker, replay);
+  const gone = changes.filter(({ kind, entity }) => kind === 'DELETED' && entity !== 'project_member');
+  for (const { entity, entityId } of gone)
+    assert.equal(
+      (await tracker.http('GET', `/v1/${entity}s/${entityId}`)).status,
+      404,
+      `${entity} ${entityId} is gone`,
+    );
+  return changes;
+}
+
+async function checkShown(tracker: Tracker, replay: Replay): Promise<void> {
+  const all = async (path: string, list: string) => {
+    const items: Fields[] = [];
+    let token = '';
+    do {
+      const { status, body } = await tracker.http('GET', `${path}?page_size=100&page_token=${token}`);
+      assert.equal(status, 200, JSON.stringify(body));
+      items.push(...body[list]);
+      token = body.nextPageToken;
+    } while (token !== '');
+    return items;
+  };
+  const same = (
+    what: string,
+    shown: readonly Fields[],
+    rows: ReadonlyMap<string, Fields>,
+    name = (row: Fields) => row['id'],
+  ) => {
+    assert.deepEqual(shown.map(name).sort(), [...rows.keys()].sort(), `the ${what} that are there`);
+    for (const each of shown) {
+      const row = rows.get(name(each) as string)!;
+      for (const [column, value] of Object.entries(row).filter(([column]) => !unshown.includes(column)))
+        assert.deepEqual(each[camel(column)] ?? '', show(column, value), `${column} of ${what} ${row['id']}`);
+    }
+  };
+  const users = await all('/v2/users', 'users');
+  same('users', users, replay.users);
+  const projects = await all('/v1/projects', 'projects');
+  same('projects', projects, replay.projects);
+  const issues = await all('/v1/issues', 'issues');
+  same('issues', issues, replay.issues);
+  const members = await Promise.all(projects.map(({ id }) => all(`/v1/projects/${id}/members`, 'members')));
+  same(
+    'members',
+    members.flat(),
+    replay.members,
+    (row) => `${row['projectId'] ?? row['project_id']}/${row['userId'] ?? row['user_id']}`,
+  );
+
+  for (const project of projects) {
+    const { issue_count, open_issue_count } = replay.counts(project['id'] as string);
+    const counted = [project['issueCount'], project['openIssueCount'], Number(project['revision'])];
+    const { revision } = replay.scopes.get(`project_scopes/${project['id']}`)!;
+    assert.deepEqual(counted, [issue_count, open_issue_count, revision], `the counts of project ${project['key']}`);
+  }
+  // One by one they come through the cache.
+  for (const [path, resource, list] of [
+    ['/v2/users', 'user', users],
+    ['/v1/projects', 'project', projects],
+    ['/v1/issues', 'issue', issues],
+  ] as const)
+    for (const item of list)
+      assert.deepEqual(
+        (await tracker.http('GET', `${path}/${item['id']}`)).body[resource],
+        item,
+        `${resource}, got and listed`,
+      );
+}
+
+function camel(column: string): string {
+  return column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function show(column: string, value: unknown): unknown {
+  if (value === null) return '';
+  return column.endsWith('_at') ? formatRfc3339(value as number) : value;
+}
