@@ -7,6 +7,7 @@ import type { Logger } from '../../core/kernel/index.ts';
 import { answer, answerAndClose } from './answer.ts';
 import { ClientGone, hasBody, mustClose, readBody } from './body.ts';
 import { badRequest, errorAnswer, GatewayError } from './errors.ts';
+import { commonHeaders, malformed } from './refusal.ts';
 import type { Router } from './router.ts';
 import { splitPath } from './router.ts';
 import type { MethodRoute } from './routes.ts';
@@ -18,8 +19,8 @@ export interface GatewayOptions {
   readonly router: Router<Route>;
   readonly maxBodyBytes: number;
   readonly log: Logger;
-  /** True once the server drains: its answers then close their connections. */
-  readonly isDraining: () => boolean;
+  /** True where the answer has to close its connection. */
+  readonly closesAfter: (response: ServerResponse) => boolean;
 }
 
 /** A request on its way through the gateway. */
@@ -45,7 +46,8 @@ export function createGateway(options: GatewayOptions): Koa {
     } catch (error) {
       fail(options, exchange, error);
     }
-    if (options.isDraining() && !exchange.response.headersSent) exchange.response.setHeader('Connection', 'close');
+    const { response } = exchange;
+    if (!response.headersSent && options.closesAfter(response)) response.setHeader('Connection', 'close');
   });
   return app;
 }
@@ -54,10 +56,7 @@ function open(ctx: Koa.Context): Exchange {
   const { req: request, res: response } = ctx;
   const given = request.headers['x-request-id'];
   const requestId = typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
-  response.setHeader('X-Request-Id', requestId);
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  // The ETag is a resource's, for If-Match. An answer may show more than the resource, so it does not validate a copy.
-  response.setHeader('Cache-Control', 'no-store');
+  for (const [name, value] of Object.entries(commonHeaders(requestId))) response.setHeader(name, value);
   const controller = new AbortController();
   response.once('close', () => {
     if (!response.writableFinished) controller.abort();
@@ -67,6 +66,7 @@ function open(ctx: Koa.Context): Exchange {
 
 async function serve(options: GatewayOptions, exchange: Exchange): Promise<void> {
   const { request, response, ctx } = exchange;
+  checkHeaders(request);
   const method = request.method!;
   const target = pathAndQuery(request.url!);
   if (method === 'OPTIONS' && target.path === '*') return answer(ctx, 204, undefined);
@@ -126,8 +126,19 @@ function fail({ log, maxBodyBytes }: GatewayOptions, exchange: Exchange, error: 
     log.error({ requestId, err: error }, 'a request failed for a reason nobody foresaw');
   response.setHeader('Content-Type', 'application/json');
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  if (mustClose(request, maxBodyBytes)) answerAndClose(ctx, status, body);
+  if (headers['Connection'] === 'close' || mustClose(request, maxBodyBytes)) answerAndClose(ctx, status, body);
   else answer(ctx, status, body);
+}
+
+/** What HTTP/1.1 itself asks of a request. Afterwards it is not certain where the next one begins. */
+function checkHeaders({ httpVersion, headers }: IncomingMessage): void {
+  if (httpVersion !== '1.1') return;
+  if (headers.host === undefined) throw malformed('the header Host is missing');
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
+    throw new GatewayError('INVALID_ARGUMENT', 'EXPECTATION_FAILED', 'nothing but 100-continue can be expected', {
+      httpStatus: 417,
+      headers: { Connection: 'close' },
+    });
 }
 
 function methodNotAllowed(method: string, allowed: readonly string[]): GatewayError {

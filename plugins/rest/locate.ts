@@ -3,11 +3,12 @@ import { fromJson, ScalarType } from '@bufbuild/protobuf';
 import type { FieldViolation } from '../../core/contracts/errors.ts';
 import { MAX_VIOLATIONS } from './errors.ts';
 import { fieldOf, hasOwnJsonForm, isObject, pathOf } from './fields.ts';
+import { isStrict } from './strict.ts';
 
 /**
  * Finds which fields of a JSON value its message does not take: protobuf-es says no more than the innermost
- * message. Runs only after it has refused the value. Every value is judged by protobuf-es itself, apart from its
- * siblings, so that both always agree.
+ * message. Runs only after the value was refused. Every value is judged as the whole was, apart from its siblings, so
+ * that both always agree.
  */
 export function locate(message: DescMessage, json: JsonValue, registry: Registry): FieldViolation[] {
   const violations: FieldViolation[] = [];
@@ -18,7 +19,7 @@ export function locate(message: DescMessage, json: JsonValue, registry: Registry
   const fits = (parent: DescMessage, object: JsonObject) => {
     try {
       fromJson(parent, object, { registry });
-      return true;
+      return isStrict(parent, object, registry);
     } catch {
       return false;
     }
@@ -157,7 +158,7 @@ const SCALARS: Readonly<Record<ScalarType, string>> = {
 };
 
 const WELL_KNOWN: Readonly<Record<string, string>> = {
-  'google.protobuf.Timestamp': 'must be a time in RFC 3339 form, like "2026-01-31T12:00:00Z"',
+  'google.protobuf.Timestamp': 'must be a time in RFC 3339 form that the calendar has, like "2026-01-31T12:00:00Z"',
   'google.protobuf.Duration': 'must be a number of seconds that ends in "s", like "1.5s"',
   'google.protobuf.FieldMask': 'must be a string of lowerCamelCase field paths, separated by commas',
   'google.protobuf.Any': 'must be an object with "@type" and the fields of that type',

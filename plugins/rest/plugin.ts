@@ -22,9 +22,10 @@ export default definePlugin({
     host: z.string().min(1).optional(),
     port: z.number().int().min(0).max(65_535).default(8080),
     maxBodyBytes: z.number().int().min(1024).max(67_108_864).default(1_048_576),
+    idleGraceMs: z.number().int().min(0).max(60_000).default(500),
   }),
   setup({ config, deps, log, defer }) {
-    const server = new HttpServer();
+    const server = new HttpServer({ idleGraceMs: config.idleGraceMs });
     defer('http server', () => server.close());
     return {
       provides: { restServer: server },
@@ -34,7 +35,7 @@ export default definePlugin({
           router: buildTable(deps.api, httpRoutes, (method) => log.debug({ method }, 'streams, and so has no route')),
           maxBodyBytes: config.maxBodyBytes,
           log,
-          isDraining: () => server.isDraining,
+          closesAfter: (response) => server.closesAfter(response),
         });
         await server.listen(config.port, config.host, gateway.callback());
         log.info({ port: server.port }, 'serving HTTP');

@@ -3,6 +3,7 @@ import { ScalarType } from '@bufbuild/protobuf';
 import { isWrapperDesc } from '@bufbuild/protobuf/wkt';
 import { badField, badRequest } from './errors.ts';
 import { fieldOf, hasOwnJsonForm, isOneValue, pathOf } from './fields.ts';
+import { DECIMAL } from './strict.ts';
 
 export type QueryPair = readonly [name: string, value: string];
 
@@ -99,6 +100,5 @@ function wrapped(message: DescMessage): ScalarType | undefined {
 }
 
 const INTEGER = /^-?\d+$/;
-const DECIMAL = /^(?:-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|NaN|-?Infinity)$/;
 /** No number is an object. */
 const NOTHING: JsonObject = {};

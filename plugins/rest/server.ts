@@ -1,72 +1,66 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Server as NetServer } from 'node:net';
 import type { ListeningServer } from '../../core/contracts/servers.ts';
+import { Connections } from './connections.ts';
+import { refuse } from './refusal.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Milliseconds. A request has to arrive in these times; an answer may take longer. */
 const HEADERS_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 60_000;
-const TIMEOUT_CHECK = 5_000;
 /** Above the idle time of the usual load balancers (60 s), so that they close first. */
 const KEEP_ALIVE_TIMEOUT = 65_000;
-/** Between two looks for idle connections while draining. */
-const SWEEP = 50;
-
-interface Connection {
-  /** Requests whose answers have not left. */
-  answering: number;
-  /** Up to the end of the last exchange. */
-  bytesRead: number;
+export interface ServerOptions {
+  /** How long a connection has to be quiet while draining until it is ended, in milliseconds. */
+  readonly idleGraceMs: number;
+  /** Milliseconds for the headers of a request to arrive. */
+  readonly headersTimeoutMs?: number;
 }
 
-/** Nothing is asked, nor has a request begun to come in. */
-function isIdle(socket: Socket, { answering, bytesRead }: Connection): boolean {
-  return answering === 0 && socket.bytesRead === bytesRead;
-}
-
-/**
- * node:http with bounds. What is not HTTP, too slow or too big in its headers gets node's own plain 400, 408 or 431.
- */
+/** node:http with bounds. */
 export class HttpServer implements ListeningServer {
   readonly #server: Server;
-  readonly #connections = new Map<Socket, Connection>();
+  readonly #connections = new Connections();
+  readonly #idleGraceMs: number;
   #isDraining = false;
 
-  constructor() {
+  constructor({ idleGraceMs, headersTimeoutMs = HEADERS_TIMEOUT }: ServerOptions) {
+    this.#idleGraceMs = idleGraceMs;
     this.#server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT,
+      headersTimeout: headersTimeoutMs,
       requestTimeout: REQUEST_TIMEOUT,
-      connectionsCheckingInterval: TIMEOUT_CHECK,
+      connectionsCheckingInterval: headersTimeoutMs / 2,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
       keepAlive: true,
+      // The listener refuses a request without the header Host, as it answers everything that can be parsed.
+      requireHostHeader: false,
     });
-    this.#server.on('connection', (socket: Socket) => {
-      this.#connections.set(socket, { answering: 0, bytesRead: 0 });
-      socket.once('close', () => this.#connections.delete(socket));
-    });
+    this.#server.on('connection', (socket: Socket) => this.#connections.add(socket));
+    this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket));
   }
 
   get port(): number {
     return (this.#server.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
+  /** True where an answer has to say that its connection closes: the last one of each while draining. */
+  closesAfter(response: ServerResponse): boolean {
+    return this.#isDraining && this.#connections.isNewest(response);
   }
 
   /** Port 0 takes a free one; no host is all interfaces. Rejects with the code of node's error: EADDRINUSE. */
   async listen(port: number, host: string | undefined, listener: RequestListener): Promise<void> {
     const server = this.#server;
     const onRequest: RequestListener = (request, response) => {
-      this.#track(request, response);
-      listener(request, response);
+      if (this.#connections.begin(request, response)) listener(request, response);
     };
     server.on('request', onRequest);
     // The reader of the body says "continue", when it is to be read at all.
     server.on('checkContinue', onRequest);
+    server.on('checkExpectation', onRequest);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ port, host }, resolve);
@@ -82,46 +76,40 @@ export class HttpServer implements ListeningServer {
     }
   }
 
-  /** Takes no more connections, lets the requests in hand finish, and cuts what is left when the signal is aborted. */
+  /**
+   * Takes no more connections, answers what is in hand and what still comes on open connections, ends each behind its
+   * next answer or when it is quiet, and cuts what is left when the signal is aborted.
+   */
   async drain(signal: AbortSignal): Promise<void> {
     if (!this.#server.listening) return;
     this.#isDraining = true;
     const { promise, resolve } = Promise.withResolvers<void>();
-    // The close() of http.Server also ends connections that it takes for idle: those too whose answer is written and
-    // has not left yet. That of net.Server only stops listening.
+    // The close() of http.Server also ends connections that it takes for idle. That of net.Server only stops listening.
     NetServer.prototype.close.call(this.#server, () => resolve());
-    const closeIdle = () => {
-      for (const [socket, connection] of this.#connections) if (isIdle(socket, connection)) socket.destroy();
-    };
-    closeIdle();
-    // An answer that promised to keep its connection may leave after this.
-    const sweep = setInterval(closeIdle, SWEEP);
-    const force = () => this.#server.closeAllConnections();
+    const sweeping = this.#connections.endQuiet(this.#idleGraceMs);
+    const force = () => this.#connections.destroyAll();
     if (signal.aborted) force();
     signal.addEventListener('abort', force, { once: true });
     await promise;
-    clearInterval(sweep);
+    sweeping.stop();
     signal.removeEventListener('abort', force);
   }
 
-  #track(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const connection = this.#connections.get(socket);
-    if (connection === undefined) return;
-    connection.answering++;
-    const note = () => {
-      connection.bytesRead = socket.bytesRead;
-    };
-    response.once('close', () => {
-      connection.answering--;
-      if (request.complete) note();
-      else request.once('close', note);
-    });
+  /** What cannot be parsed, or came too slowly. The requests before it are answered first. */
+  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+    // The parser repeats its error with every byte that follows.
+    if (!this.#connections.refuse(socket)) return;
+    const answering = this.#connections.answeringOn(socket);
+    if (answering === undefined) refuse(socket, error);
+    else if (answering.request.complete) answering.response.once('close', () => refuse(socket, error));
+    // The body of this request is what cannot be read.
+    else if (answering.response.headersSent) socket.destroy();
+    else refuse(socket, error, String(answering.response.getHeader('X-Request-Id')));
   }
 
   /** At once. */
   close(): void {
     this.#server.close();
-    this.#server.closeAllConnections();
+    this.#connections.destroyAll();
   }
 }

@@ -10,6 +10,7 @@ import { entityTag, parseIdempotencyKey, parseIfMatch } from './preconditions.ts
 import { parseQuery, queryToJson, textToJson } from './query.ts';
 import type { Path } from './router.ts';
 import type { MethodRoute, PathBinding } from './routes.ts';
+import { isStrict } from './strict.ts';
 
 export interface RequestParts {
   readonly path: Path;
@@ -86,7 +87,10 @@ function takeMask({ mask }: MethodRoute, json: JsonValue | undefined): string | 
 function toMessage(route: MethodRoute, json: JsonValue, body: Buffer | undefined, registry: Registry): Message {
   try {
     // A lone surrogate can only come from an escape, and protobuf-es does not see it in a Struct.
-    if (!body?.includes('\\u') || isWellFormed(json)) return fromJson(route.input, json, { registry });
+    if (!body?.includes('\\u') || isWellFormed(json)) {
+      const message = fromJson(route.input, json, { registry });
+      if (isStrict(route.input, json, registry)) return message;
+    }
   } catch {
     // What is wrong is found below.
   }

@@ -104,19 +104,15 @@ describe('the tracker command', function () {
           // Only a connection that was never accepted may fail: such a call can be repeated.
           const { code } = ((error as Error).cause ?? {}) as { code?: string };
           if (code === 'ECONNREFUSED') refused = true;
-          else if (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET') failures.push(String(code ?? error));
-          else resets += 1;
+          else failures.push(String(code ?? error));
         }
         if (answered === 200) run.child.kill('SIGTERM');
       }
     };
-    let resets = 0;
     await Promise.all(Array.from({ length: 8 }, (_, id) => worker(id)));
     const { code } = await run.ended;
     assert.equal(code, 0);
     assert.deepEqual(failures, []);
-    // A keep-alive connection may be closed in the moment in which its next request is sent: at most one a connection.
-    assert.ok(resets <= 8, `${resets} resets`);
     assert.ok(answered >= 200);
   });
 

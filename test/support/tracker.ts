@@ -48,12 +48,31 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: ()
 /** Nothing is seeded unless the variables say so. */
 export async function startTracker(
   variables: Readonly<Record<string, string>> = {},
-  options: { readonly plugins?: readonly Plugin[]; readonly log?: Logger } = {},
+  options: {
+    readonly plugins?: readonly Plugin[];
+    /** Plugins to load instead of the built-in ones of these names. */
+    readonly replace?: Readonly<Record<string, Plugin>>;
+    readonly log?: Logger;
+    /** How long idle HTTP connections stay open while stopping: clients keep theirs, and suites would wait for it. */
+    readonly idleGraceMs?: number;
+  } = {},
 ): Promise<Tracker> {
   const env = { GRPC_PORT: '0', HTTP_PORT: '0', SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0', ...variables };
   const settings = await readSettings({ matrix, builtins: Object.keys(builtins), env, cwd: process.cwd() });
-  const entries = [...settings.entries, ...(options.plugins ?? []).map((plugin) => inline(plugin))];
-  const running = await boot({ entries, builtins, log: options.log ?? silent });
+  const quick = { origin: 'test', values: { idleGraceMs: options.idleGraceMs ?? 0 } };
+  const configured = settings.entries.map((entry) =>
+    entry.use === 'rest' ? { ...entry, layers: [...entry.layers, quick] } : entry,
+  );
+  const entries = [...configured, ...(options.plugins ?? []).map((plugin) => inline(plugin))];
+  const replaced = Object.entries(options.replace ?? {}).map(([name, plugin]) => [
+    name,
+    async () => ({ default: plugin }),
+  ]);
+  const running = await boot({
+    entries,
+    builtins: { ...builtins, ...Object.fromEntries(replaced) },
+    log: options.log ?? silent,
+  });
   const grpcPort = running.service(grpcServer).port;
   const httpPort = running.service(restServer).port;
   const client = new Client(`127.0.0.1:${grpcPort}`, credentials.createInsecure());

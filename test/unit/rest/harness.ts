@@ -138,7 +138,7 @@ export async function startGateway(
   api: Api,
   options: { readonly pages?: readonly HttpRoute[]; readonly config?: object; readonly deps?: object } = {},
 ): Promise<Gateway> {
-  const config = { port: 0, host: '127.0.0.1', ...options.config };
+  const config = { port: 0, host: '127.0.0.1', idleGraceMs: 0, ...options.config };
   const { instance, log, release } = await setUp(rest, { deps: { api, ...options.deps }, config });
   const pages = (options.pages ?? []).map((value) => ({ plugin: 'pages', value }));
   try {

@@ -266,6 +266,92 @@ describe('rest: requests', () => {
       const numbers = Array.from({ length: 200_000 }, (_, index) => (index === 123_456 ? 'x' : 1));
       assert.match(String(await put({ numbers })), /^numbers\[123456\]: must be an integer/);
     });
+    it('with a time that no calendar has is refused, wherever it is', async () => {
+      const late = '2026-02-30T12:00:00Z';
+      const timestamp = 'type.googleapis.com/google.protobuf.Timestamp';
+      const nested = 'type.googleapis.com/gateway.test.Nested';
+      for (const [json, path] of [
+        [{ dueAt: late }, 'due_at'],
+        [{ due_at: late }, 'due_at'],
+        [{ nested: { inner: { inner: { seenAt: late } } } }, 'nested.inner.inner.seen_at'],
+        [{ items: [{}, { seenAt: late }] }, 'items[1].seen_at'],
+        [{ times: ['2026-01-01T00:00:00Z', late] }, 'times[1]'],
+        [{ byNumber: { 7: { seenAt: late } } }, 'by_number[7].seen_at'],
+        [{ node: { seenAt: late } }, 'node.seen_at'],
+        [{ any: { '@type': timestamp, value: late } }, 'any'],
+        [{ any: { '@type': nested, seenAt: late } }, 'any'],
+      ] as const) {
+        const [violation, ...others] = await put(json);
+        assert.deepEqual([violation?.split(':')[0], others], [path, []]);
+      }
+      assert.match(String(await put({ dueAt: late })), /^due_at: must be a time in RFC 3339 form/);
+      assert.match(String(await query(`nested.seen_at=${late}&due_at=2026-01-01T00:00:00Z`)), /^nested\.seen_at: /);
+      assert.match(String(await query(`times=${late}`)), /^times\[0\]: /);
+      const reply = await gateway.send('POST', '/t/everything/nested', { json: { seenAt: late } });
+      assert.deepEqual([reply.status, violations(reply).length], [400, 1]);
+    });
+    it('with a time takes the days of the calendar in RFC 3339 form, from the year 1 to 9999', async () => {
+      for (const [text, shown] of [
+        ['2024-02-29T23:59:59Z', '2024-02-29T23:59:59Z'],
+        ['2000-02-29T00:00:00+23:59', '2000-02-28T00:01:00Z'],
+        ['2026-12-31T23:30:00.5-01:00', '2027-01-01T00:30:00.500Z'],
+        ['2026-01-01T00:00:00.123456789Z', '2026-01-01T00:00:00.123456789Z'],
+        ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00Z'],
+        ['9999-12-31T23:59:59.999999999Z', '9999-12-31T23:59:59.999999999Z'],
+      ])
+        assert.deepEqual(await put({ dueAt: text }), { dueAt: shown });
+      for (const text of [
+        '2026-02-29T00:00:00Z',
+        '1900-02-29T00:00:00Z',
+        '2026-04-31T00:00:00Z',
+        '2026-00-01T00:00:00Z',
+        '2026-13-01T00:00:00Z',
+        '2026-01-00T00:00:00Z',
+        '2026-01-01T24:00:00Z',
+        '2026-02-30T24:00:00Z',
+        '2026-01-01T23:60:00Z',
+        '2016-12-31T23:59:60Z',
+        '2026-01-01t00:00:00Z',
+        '2026-01-01T00:00:00z',
+        '2026-01-01T00:00:00',
+        '2026-01-01T00:00:00+24:00',
+        '2026-01-01T00:00:00+01:60',
+        '2026-01-01T00:00:00.1234567890Z',
+        '2026-01-01T00:00:00.Z',
+        '0001-01-01T00:00:00+00:01',
+        '0000-01-01T00:00:00Z',
+        '+002026-01-01T00:00:00Z',
+      ])
+        assert.match(String(await put({ dueAt: text })), /^due_at: /, text);
+    });
+    it('takes numbers and durations as text in decimal digits only', async () => {
+      const taken = {
+        number: '-12',
+        big: '12',
+        ratio: '1.5e3',
+        counts: { a: '1' },
+        byNumber: { 3: {} },
+        timeLeft: '1.5s',
+      };
+      const read = { number: -12, big: '12', ratio: 1500, counts: { a: 1 }, byNumber: { 3: {} }, timeLeft: '1.500s' };
+      assert.deepEqual(await put(taken), read);
+      for (const [json, path] of [
+        [{ number: '0x10' }, 'number'],
+        [{ number: '+1' }, 'number'],
+        [{ big: '0x10' }, 'big'],
+        [{ unsigned: '0b1' }, 'unsigned'],
+        [{ ratio: '0x10' }, 'ratio'],
+        [{ numbers: [1, '0o7'] }, 'numbers[1]'],
+        [{ counts: { a: '0x10' } }, 'counts["a"]'],
+        [{ byNumber: { '0x10': {} } }, 'by_number[0x10]'],
+        [{ wrappedBig: '0x10' }, 'wrapped_big'],
+        [{ timeLeft: '1sxyz' }, 'time_left'],
+        [{ timeLeft: '1.0000000001s' }, 'time_left'],
+      ] as const) {
+        const [violation, ...others] = await put(json);
+        assert.deepEqual([violation?.split(':')[0], others], [path, []]);
+      }
+    });
     it('with a field under both of its names is refused', async () =>
       assert.deepEqual(await put({ due_at: null, dueAt: null }), ['due_at: must be given once']));
     it('with two members of a oneof is refused', async () =>

@@ -4,6 +4,7 @@ import http from 'node:http';
 import net from 'node:net';
 import type { CallOrigin } from '../../../core/contracts/api.ts';
 import type { HttpRoute } from '../../../core/contracts/http.ts';
+import { HttpServer } from '../../../plugins/rest/server.ts';
 import { type FakeHandler, fakeApi, fixture, type Gateway, send, startGateway } from './harness.ts';
 
 describe('rest: server', () => {
@@ -71,19 +72,73 @@ describe('rest: server', () => {
     });
   });
 
-  it('answers 400 to what is not HTTP, and goes on', async () => {
-    const { port, send: request } = await start();
-    for (const bytes of [
-      'hello\r\n\r\n',
-      'GET / HTTP/1.1\r\n\r\n',
-      'GET /t/match/\xe9 HTTP/1.1\r\nHost: x\r\n\r\n',
-      'PUT /t/everything HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      'PUT /t/everything HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
-      '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
-    ])
-      assert.match(await raw(port, bytes), /^HTTP\/1\.1 400 Bad Request\r\n/);
-    assert.match(await raw(port, `GET / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
-    assert.equal((await request('GET', '/t/match/x')).status, 200);
+  describe('what is no request', () => {
+    /** The only answer in these bytes. */
+    const parsed = (reply: string) => {
+      const [head, body] = reply.split('\r\n\r\n') as [string, string];
+      const [line, ...lines] = head.split('\r\n');
+      const headers = Object.fromEntries(lines.map((text) => text.toLowerCase().split(': ') as [string, string]));
+      assert.equal(Number(headers['content-length']), Buffer.byteLength(body), reply);
+      assert.deepEqual([headers['content-type'], headers['connection']], ['application/json', 'close']);
+      assert.match(headers['x-request-id']!, /^[\x21-\x7e]{1,128}$/);
+      const { code, status, details } = JSON.parse(body).error;
+      assert.equal(line!.split(' ')[1], String(code));
+      return { code, status, reason: details[0].reason, requestId: headers['x-request-id'] };
+    };
+    const put = 'PUT /t/everything HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-Id: mine\r\n';
+
+    it('is 400 in the form of every error, and the server goes on', async () => {
+      const { port, send: request } = await start();
+      for (const bytes of [
+        'hello\r\n\r\n',
+        'GET / HTTP/1.1\r\n\r\n',
+        'PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc',
+        'FOO / HTTP/1.1\r\nHost: x\r\n\r\n',
+        'GET /t/match/x HTTP/1.1\r\nHost x\r\n\r\n',
+        'GET /t/match/\xe9 HTTP/1.1\r\nHost: x\r\n\r\n',
+        `${put}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+        '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+      ]) {
+        const { code, status, reason } = parsed(await raw(port, bytes));
+        assert.deepEqual([bytes, code, status, reason], [bytes, 400, 'INVALID_ARGUMENT', 'MALFORMED_REQUEST']);
+      }
+      assert.equal((await request('GET', '/t/match/x')).status, 200);
+    });
+    it('in its body is 400 under the id of its request', async () => {
+      const { port } = await start();
+      const { reason, requestId } = parsed(await raw(port, `${put}Transfer-Encoding: chunked\r\n\r\nzz\r\n`));
+      assert.deepEqual([reason, requestId], ['MALFORMED_REQUEST', 'mine']);
+    });
+    it('is 431 with headers over 16 KiB, however many', async () => {
+      const { port } = await start();
+      for (const size of [20_000, 4_000_000]) {
+        const reply = await raw(port, `GET / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(size)}\r\n\r\n`);
+        const { code, reason } = parsed(reply);
+        assert.deepEqual([code, reason], [431, 'HEADERS_TOO_LARGE']);
+      }
+    });
+    it('is 417 where it expects something unknown', async () => {
+      const { port } = await start();
+      const { code, reason, requestId } = parsed(
+        await raw(port, `${put}Expect: 200-foo\r\nContent-Length: 2\r\n\r\n{}`),
+      );
+      assert.deepEqual([code, reason, requestId], [417, 'EXPECTATION_FAILED', 'mine']);
+    });
+    it('is 408 where its headers do not come to their end', async () => {
+      const server = new HttpServer({ idleGraceMs: 0, headersTimeoutMs: 50 });
+      await server.listen(0, '127.0.0.1', () => assert.fail('no request came'));
+      const { code, reason } = parsed(await raw(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n'));
+      assert.deepEqual([code, reason], [408, 'REQUEST_TIMEOUT']);
+      server.close();
+    });
+    it('is answered behind the answer of the request before it', async () => {
+      const { handler, entered, finish } = held();
+      const { port } = await start({ Match: handler });
+      const replies = raw(port, 'GET /t/match/x HTTP/1.1\r\nHost: x\r\n\r\nhello\r\n\r\n');
+      await entered;
+      finish();
+      assert.match(await replies, /^HTTP\/1\.1 200 .*"name":"done".*HTTP\/1\.1 400 .*MALFORMED_REQUEST/s);
+    });
   });
 
   describe('a caller that goes away', () => {
@@ -149,6 +204,62 @@ describe('rest: server', () => {
       await drained;
       agent.destroy();
     });
+    it('answers what still comes on an open connection, and closes it behind that', async () => {
+      const gateway = await start({}, { config: { idleGraceMs: 60_000 } });
+      const agent = new http.Agent({ keepAlive: true });
+      await send(gateway.port, 'GET', '/t/match/x', { agent });
+      const fresh = net.connect(gateway.port, '127.0.0.1').setEncoding('latin1');
+      await once(fresh, 'connect');
+      await gateway.send('GET', '/t/match/x');
+      const drained = gateway.drain(new AbortController().signal);
+      const { status, headers } = await send(gateway.port, 'GET', '/t/match/x', { agent });
+      assert.deepEqual([status, headers.connection], [200, 'close']);
+      fresh.write('GET /t/match/x HTTP/1.1\r\nHost: x\r\n\r\n');
+      assert.match(String(await once(fresh, 'data')), /^HTTP\/1\.1 200 OK.*Connection: close/s);
+      await drained;
+    });
+    it('ends a connection in order when it was quiet for the grace, and not before', async () => {
+      const gateway = await start({}, { config: { idleGraceMs: 200 } });
+      const socket = net.connect(gateway.port, '127.0.0.1').setEncoding('latin1');
+      await once(socket, 'connect');
+      await gateway.send('GET', '/t/match/x');
+      const began = performance.now();
+      const drained = gateway.drain(new AbortController().signal);
+      await once(socket.resume(), 'end');
+      const took = performance.now() - began;
+      assert.ok(took >= 199, `${took} ms`);
+      await drained;
+    });
+    it('does not run a request that comes behind the end of its connection, and does not reset it', async () => {
+      let calls = 0;
+      const gateway = await start({ Match: () => ({ name: String(calls++) }) });
+      const socket = net.connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+      await once(socket, 'connect');
+      await gateway.send('GET', '/t/match/x');
+      const drained = gateway.drain(new AbortController().signal);
+      await once(socket.resume(), 'end');
+      socket.end('GET /t/match/x HTTP/1.1\r\nHost: x\r\n\r\n');
+      await Promise.all([once(socket, 'close'), drained]);
+      assert.equal(calls, 1);
+    });
+    it('lets no request of busy connections go unanswered', async () => {
+      for (let round = 0; round < 5; round++) {
+        const gateway = await start({}, { config: { idleGraceMs: 60_000 } });
+        let answered = 0;
+        let drained: Promise<void> | undefined;
+        const worker = async () => {
+          const agent = new http.Agent({ keepAlive: true });
+          for (;;) {
+            const { status, headers } = await send(gateway.port, 'GET', '/t/match/x', { agent });
+            assert.equal(status, 200);
+            if (++answered === 50 + round) drained = gateway.drain(new AbortController().signal);
+            if (headers.connection === 'close') return;
+          }
+        };
+        await Promise.all(Array.from({ length: 8 }, worker));
+        await drained;
+      }
+    });
     it('closes connections that wait, used or not', async () => {
       const gateway = await start();
       const agent = new http.Agent({ keepAlive: true });
@@ -178,6 +289,17 @@ describe('rest: server', () => {
       finish();
       await Promise.all([drained, closed]);
       assert.match(replies, /"name":"a".*Connection: close.*"name":"done"/s);
+    });
+    it('answers the first of two requests that came together without closing the connection', async () => {
+      const { handler, entered, finish } = held();
+      const gateway = await start({ Match: handler });
+      const ask = (name: string) => `GET /t/match/${name} HTTP/1.1\r\nHost: x\r\n\r\n`;
+      const replies = raw(gateway.port, ask('a') + ask('b'));
+      await entered;
+      const drained = gateway.drain();
+      finish();
+      assert.match(await replies, /"name":"done".*Connection: close.*"name":"done"/s);
+      await drained;
     });
     it('closes a connection whose last body came in after its answer', async () => {
       const gateway = await start();
