@@ -83,10 +83,9 @@ function explain(
 }
 
 function withoutValue(message: string, given: unknown): string {
-  if (typeof given !== 'string' && typeof given !== 'number') return message;
-  const text = String(given);
-  if (text === '') return message;
-  const escaped = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  // A number, or a letter or two, hides nothing, and may stand in the rule itself: 'must be > 0'.
+  if (typeof given !== 'string' || given.length < 3) return message;
+  const escaped = given.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return message.replace(new RegExp(`(?<!\\w)${escaped}(?!\\w)`, 'g'), '…');
 }
 
