@@ -56,6 +56,7 @@ export class HttpServer implements ListeningServer {
     const server = this.#server;
     const onRequest: RequestListener = (request, response) => {
       if (this.#connections.begin(request, response)) listener(request, response);
+      else request.resume();
     };
     server.on('request', onRequest);
     // The reader of the body says "continue", when it is to be read at all.

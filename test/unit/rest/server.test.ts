@@ -131,6 +131,16 @@ describe('rest: server', () => {
       assert.deepEqual([code, reason], [408, 'REQUEST_TIMEOUT']);
       server.close();
     });
+    it('closes its connection, and no request behind it is run', async () => {
+      let calls = 0;
+      const { port } = await start({ Match: () => ({ name: String(calls++) }) });
+      const socket = net.connect(port, '127.0.0.1').setEncoding('latin1');
+      socket.write('PUT /t/everything HTTP/1.1\r\nContent-Length: 3\r\n\r\n');
+      assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 400 /);
+      socket.write('abcGET /t/match/x HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(socket.resume(), 'close');
+      assert.equal(calls, 0);
+    });
     it('is answered behind the answer of the request before it', async () => {
       const { handler, entered, finish } = held();
       const { port } = await start({ Match: handler });
@@ -232,15 +242,17 @@ describe('rest: server', () => {
     });
     it('does not run a request that comes behind the end of its connection, and does not reset it', async () => {
       let calls = 0;
-      const gateway = await start({ Match: () => ({ name: String(calls++) }) });
+      const gateway = await start({ Put: () => ({ number: calls++ }) }, { config: { idleGraceMs: 300 } });
       const socket = net.connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
       await once(socket, 'connect');
       await gateway.send('GET', '/t/match/x');
       const drained = gateway.drain(new AbortController().signal);
       await once(socket.resume(), 'end');
-      socket.end('GET /t/match/x HTTP/1.1\r\nHost: x\r\n\r\n');
+      // More than fits into buffers on the way: it is taken to its end.
+      socket.write(`PUT /t/everything HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n${' '.repeat(9_000_000)}`);
+      socket.end();
       await Promise.all([once(socket, 'close'), drained]);
-      assert.equal(calls, 1);
+      assert.equal(calls, 0);
     });
     it('lets no request of busy connections go unanswered', async () => {
       for (let round = 0; round < 5; round++) {
