@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly router: Router<Route>;
   readonly maxBodyBytes: number;
   readonly log: Logger;
+  /** While it is there, no answer may leave before it settles. */
+  readonly held: () => Promise<void> | undefined;
   /** True where the answer has to close its connection. */
   readonly closesAfter: (response: ServerResponse) => boolean;
 }
@@ -47,6 +49,8 @@ export function createGateway(options: GatewayOptions): Koa {
       fail(options, exchange, error);
     }
     const { response } = exchange;
+    const held = options.held();
+    if (held) await held;
     if (!response.headersSent && options.closesAfter(response)) response.setHeader('Connection', 'close');
   });
   return app;

@@ -35,6 +35,7 @@ export default definePlugin({
           router: buildTable(deps.api, httpRoutes, (method) => log.debug({ method }, 'streams, and so has no route')),
           maxBodyBytes: config.maxBodyBytes,
           log,
+          held: () => server.held,
           closesAfter: (response) => server.closesAfter(response),
         });
         await server.listen(config.port, config.host, gateway.callback());

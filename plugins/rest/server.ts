@@ -2,6 +2,7 @@ import type { RequestListener, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Server as NetServer } from 'node:net';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { ListeningServer } from '../../core/contracts/servers.ts';
 import { Connections } from './connections.ts';
 import { refuse } from './refusal.ts';
@@ -12,6 +13,11 @@ const HEADERS_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 60_000;
 /** Above the idle time of the usual load balancers (60 s), so that they close first. */
 const KEEP_ALIVE_TIMEOUT = 65_000;
+/** Milliseconds between two looks for new connections while listening stops; so many without any; so many in all. */
+const ACCEPT_LOOK = 5;
+const ACCEPT_QUIET = 3;
+const ACCEPT_LOOKS = 40;
+
 export interface ServerOptions {
   /** How long a connection has to be quiet while draining until it is ended, in milliseconds. */
   readonly idleGraceMs: number;
@@ -25,6 +31,8 @@ export class HttpServer implements ListeningServer {
   readonly #connections = new Connections();
   readonly #idleGraceMs: number;
   #isDraining = false;
+  #accepted = 0;
+  #held: Promise<void> | undefined;
 
   constructor({ idleGraceMs, headersTimeoutMs = HEADERS_TIMEOUT }: ServerOptions) {
     this.#idleGraceMs = idleGraceMs;
@@ -38,12 +46,20 @@ export class HttpServer implements ListeningServer {
       // The listener refuses a request without the header Host, as it answers everything that can be parsed.
       requireHostHeader: false,
     });
-    this.#server.on('connection', (socket: Socket) => this.#connections.add(socket));
+    this.#server.on('connection', (socket: Socket) => {
+      this.#accepted++;
+      this.#connections.add(socket);
+    });
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket));
   }
 
   get port(): number {
     return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** Answers wait for it while the server stops listening. */
+  get held(): Promise<void> | undefined {
+    return this.#held;
   }
 
   /** True where an answer has to say that its connection closes: the last one of each while draining. */
@@ -82,11 +98,10 @@ export class HttpServer implements ListeningServer {
    * next answer or when it is quiet, and cuts what is left when the signal is aborted.
    */
   async drain(signal: AbortSignal): Promise<void> {
-    if (!this.#server.listening) return;
+    if (!this.#server.listening || this.#isDraining) return;
     this.#isDraining = true;
     const { promise, resolve } = Promise.withResolvers<void>();
-    // The close() of http.Server also ends connections that it takes for idle. That of net.Server only stops listening.
-    NetServer.prototype.close.call(this.#server, () => resolve());
+    await this.#stopListening(signal, resolve);
     const sweeping = this.#connections.endQuiet(this.#idleGraceMs);
     const force = () => this.#connections.destroyAll();
     if (signal.aborted) force();
@@ -94,6 +109,27 @@ export class HttpServer implements ListeningServer {
     await promise;
     sweeping.stop();
     signal.removeEventListener('abort', force);
+  }
+
+  /**
+   * Stops listening; `onClosed` is called when the last connection is closed. The system resets the connections that wait
+   * to be accepted in that moment. Callers whose answers are held back open no new ones, so that soon none waits.
+   */
+  async #stopListening(signal: AbortSignal, onClosed: () => void): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = promise;
+    let seen = this.#accepted;
+    for (let looks = 0, quiet = 0; looks < ACCEPT_LOOKS && quiet < ACCEPT_QUIET && !signal.aborted; looks++) {
+      await setTimeout(ACCEPT_LOOK);
+      // In the phase behind the one that accepts.
+      await setImmediate();
+      quiet = seen === this.#accepted ? quiet + 1 : 0;
+      seen = this.#accepted;
+    }
+    // The close() of http.Server also ends connections that it takes for idle. That of net.Server only stops listening.
+    NetServer.prototype.close.call(this.#server, onClosed);
+    this.#held = undefined;
+    resolve();
   }
 
   /** What cannot be parsed, or came too slowly. The requests before it are answered first. */

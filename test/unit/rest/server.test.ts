@@ -207,10 +207,10 @@ describe('rest: server', () => {
       const reply = send(gateway.port, 'GET', '/t/match/x', { agent });
       await entered;
       const drained = gateway.drain();
-      await assert.rejects(gateway.send('GET', '/t/match/y'), { code: 'ECONNREFUSED' });
       finish();
       const { status, json, headers } = await reply;
       assert.deepEqual([status, json.name, headers.connection], [200, 'done', 'close']);
+      await assert.rejects(gateway.send('GET', '/t/match/y'), { code: 'ECONNREFUSED' });
       await drained;
       agent.destroy();
     });
@@ -266,6 +266,26 @@ describe('rest: server', () => {
             assert.equal(status, 200);
             if (++answered === 50 + round) drained = gateway.drain(new AbortController().signal);
             if (headers.connection === 'close') return;
+          }
+        };
+        await Promise.all(Array.from({ length: 8 }, worker));
+        await drained;
+      }
+    });
+    it('lets no request of callers with a connection for each go unanswered', async () => {
+      for (let round = 0; round < 5; round++) {
+        const gateway = await start();
+        let answered = 0;
+        let drained: Promise<void> | undefined;
+        const worker = async () => {
+          for (;;) {
+            try {
+              assert.equal((await send(gateway.port, 'GET', '/t/match/x')).status, 200);
+            } catch (error) {
+              assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+              return;
+            }
+            if (++answered === 50 + round) drained = gateway.drain(new AbortController().signal);
           }
         };
         await Promise.all(Array.from({ length: 8 }, worker));
