@@ -77,7 +77,7 @@ export function compileRoutes(
       }
     }
   }
-  if (problems.length > 0) throw new Error(`bad google.api.http rules:\n${problems.join('\n')}`);
+  if (problems.length > 0) throw new Error(`bad google.api.http rules: ${problems.join('; ')}`);
   return routes;
 }
 

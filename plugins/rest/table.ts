@@ -37,6 +37,6 @@ export function buildTable(
     const name = `${route.httpMethod} ${route.template.text} (${route.method.path})`;
     add(route.httpMethod, route.template, { kind: 'method', name, route });
   }
-  if (problems.length > 0) throw new Error(`HTTP routes that cannot be served:\n${problems.join('\n')}`);
+  if (problems.length > 0) throw new Error(`HTTP routes that cannot be served: ${problems.join('; ')}`);
   return router;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { healthChecks } from '../../core/contracts/health.ts';
+import { httpRoutes } from '../../core/contracts/http.ts';
 import { issueContents, issues } from '../../core/contracts/issues.ts';
 import { projectContents, projectScopes } from '../../core/contracts/projects.ts';
 import { type Store, store } from '../../core/contracts/store.ts';
@@ -84,6 +85,25 @@ describe('a health check', () => {
     await assert.rejects(
       startTracker({}, { plugins: [impostor] }),
       /'db' is checked by 'impostor' and by 'storage-memdb'/,
+    );
+  });
+});
+
+describe('a page', () => {
+  it('in the place of a method stops the start, and the message says whose and where', async () => {
+    const squatter = definePlugin({
+      name: 'squatter',
+      kernel: '^1.0.0',
+      contributes: { httpRoutes },
+      setup({ contribute }) {
+        const handle = async () => ({ status: 200, contentType: 'text/plain', body: 'mine' });
+        contribute.httpRoutes({ method: 'GET', path: '/v1/users', handle });
+        return {};
+      },
+    });
+    await assert.rejects(
+      startTracker({}, { plugins: [squatter] }),
+      /\[START_FAILED\] plugin 'rest'.*GET \/v1\/users.*plugin 'squatter'/,
     );
   });
 });
