@@ -76,6 +76,13 @@ export function invalidField(field: string, description: string, reason = 'INVAL
   });
 }
 
+/** ALREADY_EXISTS that names the field whose value is taken. */
+export function alreadyExists(field: string, description: string, reason: string): DomainError {
+  return new DomainError('ALREADY_EXISTS', reason, `${field}: ${description}`, {
+    fields: [{ field, description, reason }],
+  });
+}
+
 /** NOT_FOUND; `what` is 'user', 'project' ...; ids are no secret. */
 export function notFound(what: string, id: string): DomainError {
   return new DomainError(

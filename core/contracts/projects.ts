@@ -60,10 +60,6 @@ export interface Projects {
   /** The project as projectpb shows it, or undefined. Not for guards. */
   find(id: string): Promise<Project | undefined>;
   workflow(tx: ReadTransaction, projectId: string): Promise<Workflow>;
-  /** The key of a project, also of a deleted one; undefined when there never was one. Keys never change. */
-  keyOf(tx: ReadTransaction, projectId: string): Promise<string | undefined>;
-  /** The project that has, or had, this key. */
-  idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined>;
   /**
    * Begins a change of something inside a project: locks its scope as 'update', then its row as 'share', and returns
    * the scope. INVALID_ARGUMENT that names the request's field when there is no such project; FAILED_PRECONDITION

@@ -43,11 +43,11 @@ export interface RowChange {
   readonly show?: (field: string, value: Json) => Json;
 }
 
-/** Records the change of one row in the transaction that makes it. */
-export async function emitChange(tx: WriteTransaction, change: RowChange): Promise<void> {
+/** Records the change of one row in the transaction that makes it. Returns the scope's revision. */
+export function emitChange(tx: WriteTransaction, change: RowChange): Promise<{ readonly revision: number }> {
   const { entity, entityId, fields, before, after, actor, context = null, show } = change;
   const changes = changesBetween(fields, before, after);
-  await tx.emit(...change.scope, {
+  return tx.emit(...change.scope, {
     entity,
     entityId,
     kind: before ? (after ? 'UPDATED' : 'DELETED') : 'CREATED',

@@ -11,7 +11,7 @@ const MAX_STATUS_BYTES = 8192;
 const MAX_NAME_BYTES = 256;
 
 /** True for a CallError, also when it came from another copy of this package. */
-export function isCallError(error: unknown): error is CallError {
+function isCallError(error: unknown): error is CallError {
   return error instanceof CallError || (error instanceof Error && error.name === 'CallError' && 'status' in error);
 }
 

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { createFileRegistry, type FileRegistry, type Message } from '@bufbuild/protobuf';
 import type { Actor, Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
 import { DomainError } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { requestIdOf } from '../../core/lib/request-id.ts';
 import type { AccessLog } from './access-log.ts';
 import { cancelled, RunningCall } from './call.ts';
 import { isForeseen, toCallError } from './error-mapping.ts';
@@ -28,7 +28,6 @@ export interface Services {
 }
 
 const ANONYMOUS: Actor = Object.freeze({ kind: 'anonymous', userId: null });
-const USABLE_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /**
  * The steps of every call, in this order: request id and deadline; decoding and validation; is the call still
@@ -117,8 +116,7 @@ export class Pipeline implements Api {
   }
 
   #begin(method: ApiMethod, deadline: number, origin: CallOrigin): RunningCall {
-    const given = origin.requestId;
-    const requestId = given !== undefined && USABLE_REQUEST_ID.test(given) ? given : randomUUID();
+    const requestId = requestIdOf(origin.requestId);
     origin.onRequestId?.(requestId);
     return new RunningCall(method.path, ANONYMOUS, requestId, deadline, origin.signal, this.#log);
   }

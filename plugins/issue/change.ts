@@ -84,14 +84,14 @@ export async function deleteIssue(
 }
 
 /** Records a change of an issue in its project, whose scope has the counts as they are after it. */
-export function emitIssue(
+export async function emitIssue(
   tx: WriteTransaction,
   scope: ProjectScope,
   before: IssueRow | undefined,
   after: IssueRow | undefined,
   actor: string | null,
 ): Promise<void> {
-  return emitChange(tx, {
+  await emitChange(tx, {
     scope: [projectScopes, scope.id],
     context: countsOf(scope),
     entity: 'issue',

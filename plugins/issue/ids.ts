@@ -3,8 +3,11 @@ import { isUuid } from '../../core/lib/uuid.ts';
 
 const KEY = /^[A-Z0-9]{2,10}-[1-9][0-9]{0,14}$/;
 
+/** An id or a key, in the letter case in which it is stored. */
+export type IssueId = { readonly id: string } | { readonly key: string };
+
 /** How a request names an issue: by its id, or by its key in any letter case. */
-export function parseIssueId(text: string): { readonly id: string } | { readonly key: string } {
+export function parseIssueId(text: string): IssueId {
   if (isUuid(text)) return { id: text.toLowerCase() };
   const key = text.toUpperCase();
   if (KEY.test(key)) return { key };

@@ -11,7 +11,7 @@ import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import { changeIssue, deleteIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
-import { parseIssueId } from './ids.ts';
+import { type IssueId, parseIssueId } from './ids.ts';
 import { issueOf } from './messages.ts';
 import { allowedFrom, applyRules, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
 import { formerKeysTable, type IssueRow, issuesTable } from './table.ts';
@@ -115,15 +115,9 @@ export class IssueService implements Issues {
   }
 
   async beginChange(tx: WriteTransaction, issueId: string, field: string) {
-    const id = issueId.toLowerCase();
-    const found = await tx.table(issuesTable).get(id);
     const missing = () => invalidField(field, 'must be the id of an existing issue', 'ISSUE_NOT_FOUND');
-    if (!found) throw missing();
-    const scope = await this.#projects.beginChange(tx, found.project_id, field);
-    const row = await tx.table(issuesTable).lock(id, 'share');
-    if (!row) throw missing();
-    if (row.project_id !== found.project_id) throw new Restart('the issue was moved to another project meanwhile');
-    return { issueId: id, scope };
+    const { row, scope } = await this.#lock(tx, { id: issueId.toLowerCase() }, 'share', missing);
+    return { issueId: row.id, scope };
   }
 
   update(name: string, patch: IssuePatch, etag: string, caller: Caller): Promise<Written> {
@@ -141,7 +135,7 @@ export class IssueService implements Issues {
 
   async delete(name: string, etag: string, caller: Caller): Promise<void> {
     await this.#write(caller, async (tx) => {
-      const { row, scope } = await this.#lock(tx, name);
+      const { row, scope } = await this.#lockNamed(tx, name);
       checkEtag('issue', name, etag, row);
       const workflow = await this.#projects.workflow(tx, row.project_id);
       const counted = await tx
@@ -200,7 +194,7 @@ export class IssueService implements Issues {
     patchOf: (before: IssueRow, workflow: Workflow) => IssuePatch,
   ): Promise<Written> {
     return this.#write(caller, async (tx) => {
-      const { row, scope } = await this.#lock(tx, name);
+      const { row, scope } = await this.#lockNamed(tx, name);
       checkEtag('issue', name, etag, row);
       const workflow = await this.#projects.workflow(tx, row.project_id);
       const patch = patchOf(row, workflow);
@@ -210,18 +204,28 @@ export class IssueService implements Issues {
     });
   }
 
-  /** Locks the issue's project, then the issue. NOT_FOUND; FAILED_PRECONDITION when the project is archived. */
-  async #lock(tx: WriteTransaction, name: string): Promise<{ readonly row: IssueRow; readonly scope: ProjectScope }> {
-    const found = await findIssue(tx, parseIssueId(name));
-    if (!found) throw notFound('issue', name);
+  /** Locks the issue's project, then the issue. FAILED_PRECONDITION when the project is archived. */
+  async #lock(
+    tx: WriteTransaction,
+    by: IssueId,
+    mode: 'update' | 'share',
+    missing: () => DomainError,
+  ): Promise<{ readonly row: IssueRow; readonly scope: ProjectScope }> {
+    const found = await findIssue(tx, by);
+    if (!found) throw missing();
     const scope = await this.#projects.beginChange(tx, found.project_id, 'id').catch((error: unknown) => {
       // The project was deleted with its issues between the two reads.
-      throw error instanceof DomainError && error.reason === 'PROJECT_NOT_FOUND' ? notFound('issue', name) : error;
+      throw error instanceof DomainError && error.reason === 'PROJECT_NOT_FOUND' ? missing() : error;
     });
-    const row = await tx.table(issuesTable).lock(found.id, 'update');
-    if (!row) throw notFound('issue', name);
+    const row = await tx.table(issuesTable).lock(found.id, mode);
+    if (!row) throw missing();
     if (row.project_id !== found.project_id) throw new Restart('the issue was moved to another project meanwhile');
     return { row, scope };
+  }
+
+  /** To change the issue itself. */
+  #lockNamed(tx: WriteTransaction, name: string) {
+    return this.#lock(tx, parseIssueId(name), 'update', () => notFound('issue', name));
   }
 
   #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
@@ -235,10 +239,7 @@ async function idOfKey(tx: ReadTransaction, key: string): Promise<string | undef
   return issue?.id ?? (await tx.table(formerKeysTable).get(key))?.issue_id;
 }
 
-async function findIssue(
-  tx: ReadTransaction,
-  by: { readonly id: string } | { readonly key: string },
-): Promise<IssueRow | undefined> {
+async function findIssue(tx: ReadTransaction, by: IssueId): Promise<IssueRow | undefined> {
   const table = tx.table(issuesTable);
   return 'id' in by ? table.get(by.id) : (await table.find({ where: eq('key', by.key), limit: 1 })).rows[0];
 }

@@ -1,5 +1,5 @@
 import type { Caller } from '../../core/contracts/api.ts';
-import { DomainError, etagMismatch, notFound } from '../../core/contracts/errors.ts';
+import { alreadyExists, DomainError, etagMismatch, notFound } from '../../core/contracts/errors.ts';
 import { countsOf, type ProjectScope, projectScopes } from '../../core/contracts/projects.ts';
 import { and, eq } from '../../core/contracts/query.ts';
 import { isStoreError, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
@@ -79,7 +79,9 @@ export class MemberService {
     try {
       return await this.#store.write(fn, { signal: caller.signal });
     } catch (error) {
-      throw isStoreError(error, 'already_exists') && error.table === membersTable.name ? memberExists() : error;
+      throw isStoreError(error, 'already_exists') && error.table === membersTable.name
+        ? alreadyExists('user_id', 'this user is a member already', 'MEMBER_EXISTS')
+        : error;
     }
   }
 }
@@ -140,14 +142,7 @@ async function lockMember(
   return { row, scope };
 }
 
-function memberExists(): DomainError {
-  const description = 'this user is a member already';
-  return new DomainError('ALREADY_EXISTS', 'MEMBER_EXISTS', `user_id: ${description}`, {
-    fields: [{ field: 'user_id', description, reason: 'MEMBER_EXISTS' }],
-  });
-}
-
-function emit(
+async function emit(
   tx: WriteTransaction,
   scope: ProjectScope,
   before: MemberRow | undefined,
@@ -155,7 +150,7 @@ function emit(
   actor: string | null,
 ): Promise<void> {
   const { project_id, user_id } = (after ?? before)!;
-  return emitChange(tx, {
+  await emitChange(tx, {
     scope: [projectScopes, project_id],
     context: countsOf(scope),
     entity: 'project_member',

@@ -1,5 +1,5 @@
 import type { Caller } from '../../core/contracts/api.ts';
-import { DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
+import { alreadyExists, DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
 import {
   countsOf,
   type ProjectContents,
@@ -68,7 +68,7 @@ export class ProjectService implements Projects {
       checkEtag('project', id, etag, before);
       if (changesBetween(historyFields, before, { ...before, ...patch }).length === 0) return { row: before, scope };
       const after = await tx.table(projectsTable).update(before.id, { ...patch, updated_at: tx.now });
-      return emit(tx, before, after, caller);
+      return emit(tx, scope, before, after, caller);
     });
   }
 
@@ -89,7 +89,9 @@ export class ProjectService implements Projects {
         );
       for (const { contents } of held) await contents.deleteAll(tx, row.id, caller.actor.userId);
       await removeAllMembers(tx, row.id, caller.actor.userId);
-      await emit(tx, row, undefined, caller);
+      // Deleting what was in it has changed the counts.
+      const emptied = (await tx.table(projectScopes).get(row.id))!;
+      await emit(tx, emptied, row, undefined, caller);
       await tx.table(projectsTable).delete(row.id);
     });
   }
@@ -120,22 +122,16 @@ export class ProjectService implements Projects {
     return view && projectOf(view);
   }
 
-  async getWorkflow(id: string): Promise<Workflow> {
-    const { row } = await this.get(id);
-    return this.#store.read((tx) => this.workflow(tx, row.id));
+  getWorkflow(id: string): Promise<Workflow> {
+    return this.#store.read(async (tx) => {
+      const row = await tx.table(projectsTable).get(id.toLowerCase());
+      if (!row) throw notFound('project', id);
+      return this.workflow(tx, row.id);
+    });
   }
 
   workflow(_tx: ReadTransaction, _projectId: string): Promise<Workflow> {
     return Promise.resolve(defaultWorkflow);
-  }
-
-  async keyOf(tx: ReadTransaction, projectId: string): Promise<string | undefined> {
-    return (await tx.table(projectScopes).get(projectId))?.key;
-  }
-
-  async idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
-    const page = await tx.table(projectScopes).find({ where: eq('key', key), limit: 1 });
-    return page.rows[0]?.id;
   }
 
   async beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<ProjectScope> {
@@ -157,11 +153,13 @@ export class ProjectService implements Projects {
   ): Promise<ProjectView> {
     const id = uuidv7();
     const key = wanted === '' ? await this.#freeKey(tx, name) : wanted;
-    await tx.table(projectScopes).insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
+    const scope = await tx
+      .table(projectScopes)
+      .insert({ id, key, revision: 0, last_number: 0, issue_count: 0, open_issue_count: 0 });
     const row = await tx
       .table(projectsTable)
       .insert({ id, key, name, description, archived: false, created_at: tx.now, updated_at: tx.now });
-    return emit(tx, undefined, row, caller);
+    return emit(tx, scope, undefined, row, caller);
   }
 
   /** The first free one of the name's keys, near where the numbered ones end. */
@@ -170,7 +168,8 @@ export class ProjectService implements Projects {
     const like = await tx.table(projectScopes).count({ where: prefix('key', base) });
     for (let n = like + 1; ; n += 1) {
       const key = n === 1 ? base : numberedKey(base, n);
-      if (!(await this.idOfKey(tx, key))) return key;
+      const { rows } = await tx.table(projectScopes).find({ where: eq('key', key), limit: 1 });
+      if (rows.length === 0) return key;
     }
   }
 
@@ -187,7 +186,9 @@ export class ProjectService implements Projects {
     try {
       return await this.#store.write(fn, { signal: caller.signal });
     } catch (error) {
-      throw isStoreError(error, 'already_exists', 'project_key') ? keyTaken() : error;
+      throw isStoreError(error, 'already_exists', 'project_key')
+        ? alreadyExists('key', 'another project has, or had, this key', KEY_TAKEN)
+        : error;
     }
   }
 }
@@ -199,25 +200,18 @@ async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectVie
   return { row, scope };
 }
 
-function keyTaken(): DomainError {
-  const description = 'another project has, or had, this key';
-  return new DomainError('ALREADY_EXISTS', KEY_TAKEN, `key: ${description}`, {
-    fields: [{ field: 'key', description, reason: KEY_TAKEN }],
-  });
-}
-
-/** Records the change and returns the project with the scope as it is after it. */
+/** Records the change and returns the project as it is after it. `scope` has the counts as they are. */
 async function emit(
   tx: WriteTransaction,
+  scope: ProjectScope,
   before: ProjectRow | undefined,
   after: ProjectRow | undefined,
   caller: Caller,
 ): Promise<ProjectView> {
   const row = (after ?? before)!;
-  const counted = (await tx.table(projectScopes).get(row.id))!;
-  await emitChange(tx, {
+  const { revision } = await emitChange(tx, {
     scope: [projectScopes, row.id],
-    context: countsOf(counted),
+    context: countsOf(scope),
     entity: 'project',
     entityId: row.id,
     fields: historyFields,
@@ -225,6 +219,5 @@ async function emit(
     after,
     actor: caller.actor.userId,
   });
-  const scope = await tx.table(projectScopes).get(row.id);
-  return { row, scope: scope! };
+  return { row, scope: { ...scope, revision } };
 }

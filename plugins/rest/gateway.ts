@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa from 'koa';
 import type { Api } from '../../core/contracts/api.ts';
 import { CallError } from '../../core/contracts/api.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { requestIdOf } from '../../core/lib/request-id.ts';
 import { answer, answerAndClose } from './answer.ts';
 import { ClientGone, hasBody, mustClose, readBody } from './body.ts';
 import { badRequest, errorAnswer, GatewayError } from './errors.ts';
@@ -59,7 +59,7 @@ export function createGateway(options: GatewayOptions): Koa {
 function open(ctx: Koa.Context): Exchange {
   const { req: request, res: response } = ctx;
   const given = request.headers['x-request-id'];
-  const requestId = typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+  const requestId = requestIdOf(typeof given === 'string' ? given : undefined);
   for (const [name, value] of Object.entries(commonHeaders(requestId))) response.setHeader(name, value);
   const controller = new AbortController();
   response.once('close', () => {

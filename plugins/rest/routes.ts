@@ -89,7 +89,7 @@ function httpRuleOf(method: DescMethod, registry: Registry): HttpRule | undefine
 }
 
 /** For people: 'GET /v1/users/{id}'. */
-export function patternText({ pattern }: Pick<HttpRule, 'pattern'>): string {
+function patternText({ pattern }: Pick<HttpRule, 'pattern'>): string {
   if (pattern.case === undefined) return 'a rule without a pattern';
   if (pattern.case === 'custom') return `${pattern.value.kind} ${pattern.value.path}`;
   return `${pattern.case.toUpperCase()} ${pattern.value}`;

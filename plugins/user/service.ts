@@ -1,6 +1,6 @@
 import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
-import { DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
+import { alreadyExists, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
 import { projectScopes } from '../../core/contracts/projects.ts';
 import { matchesText } from '../../core/contracts/query.ts';
 import { isStoreError, Restart, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
@@ -115,7 +115,9 @@ export class UserService implements Users {
     try {
       return await this.#store.write(fn, { signal: caller.signal });
     } catch (error) {
-      throw isStoreError(error, 'already_exists', 'user_email') ? emailTaken() : error;
+      throw isStoreError(error, 'already_exists', 'user_email')
+        ? alreadyExists('email', 'another user has this address (letter case does not count)', 'EMAIL_TAKEN')
+        : error;
     }
   }
 
@@ -168,21 +170,14 @@ export class UserService implements Users {
   }
 }
 
-function emailTaken(): DomainError {
-  const description = 'another user has this address (letter case does not count)';
-  return new DomainError('ALREADY_EXISTS', 'EMAIL_TAKEN', `email: ${description}`, {
-    fields: [{ field: 'email', description, reason: 'EMAIL_TAKEN' }],
-  });
-}
-
-function emit(
+async function emit(
   tx: WriteTransaction,
   before: UserRow | undefined,
   after: UserRow | undefined,
   caller: Caller,
 ): Promise<void> {
   const { id } = (after ?? before)!;
-  return emitChange(tx, {
+  await emitChange(tx, {
     scope: [usersTable, id],
     entity: 'user',
     entityId: id,
