@@ -26,7 +26,7 @@ describe('the services, on the least helpful store', () => {
     this.timeout(60_000);
     const seed = testSeed();
     try {
-      const accepted = await runWorkload(tracker, { seed, decks: 5, lanes: 6 });
+      const accepted = await runWorkload(tracker, { seed, decks: 10, lanes: 6 });
       assert.deepEqual(discipline.violations, []);
       for (const name of mutations) assert.ok(accepted[name] > 0, `none of ${name} was accepted`);
       assert.ok(discipline.counts.rehearsals > 0 && discipline.counts.stale > 0, JSON.stringify(discipline.counts));
