@@ -119,6 +119,8 @@ describe('the check of the architecture', () => {
     ['core/lib/x.ts', `import { createHash } from 'node:crypto';`, true],
     ['core/lib/x.ts', `import { definePlugin } from '../kernel/index.ts';`, false],
     ['core/lib/x.ts', `import Keyv from 'keyv';`, false],
+    ['core/lib/x.ts', `import { Status } from '../../proto/gen/google/rpc/status.ts';`, true],
+    ['core/lib/x.ts', `import { Issue } from '../../proto/gen/issue/v1/issue.ts';`, false],
     ['core/testing/x.ts', `import { eq } from '../contracts/query.ts';`, true],
     ['core/testing/x.ts', `import memdb from '../../plugins/storage-memdb/plugin.ts';`, false],
     ['core/cli/run.ts', `import { matrix } from '../../config/matrix.ts';`, true],

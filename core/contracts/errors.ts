@@ -69,6 +69,19 @@ export class DomainError extends Error {
   }
 }
 
+/** True for a DomainError of any name, also when it came from another copy of this package. */
+export function isDomainError(error: unknown): error is DomainError {
+  if (!(error instanceof Error)) return false;
+  const { code, reason, fields, metadata } = error as Partial<DomainError>;
+  return (
+    typeof code === 'string' &&
+    Object.hasOwn(codes, code) &&
+    typeof reason === 'string' &&
+    Array.isArray(fields) &&
+    typeof metadata === 'object'
+  );
+}
+
 /** INVALID_ARGUMENT that names one field. */
 export function invalidField(field: string, description: string, reason = 'INVALID_FIELD'): DomainError {
   return new DomainError('INVALID_ARGUMENT', reason, `${field}: ${description}`, {

@@ -1,7 +1,6 @@
 import type { Actor, Call } from '../../core/contracts/api.ts';
-import { DomainError } from '../../core/contracts/errors.ts';
+import { DomainError, isDomainError } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
-import { isDomainError } from './error-mapping.ts';
 
 /** The longest delay a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -10,7 +10,7 @@ import {
 import { pathToString, reflect } from '@bufbuild/protobuf/reflect';
 import { createValidator, type Validator, type Violation } from '@bufbuild/protovalidate';
 import { DomainError, type FieldViolation } from '../../core/contracts/errors.ts';
-import { MAX_VIOLATIONS } from './error-mapping.ts';
+import { MAX_VIOLATIONS } from '../../core/lib/rpc-status.ts';
 import type { BoundMethod } from './methods.ts';
 import { findBadText } from './text.ts';
 

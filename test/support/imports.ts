@@ -59,7 +59,8 @@ const rules: Readonly<Record<string, Rule>> = {
     (file === 'core/kernel/container.ts' && name === 'awilix') ||
     (file === 'core/kernel/settings.ts' && name === 'yaml'),
   'core/contracts': contracts,
-  'core/lib': (file, of, target) => contracts(file, of, target) || target.package === 'node:',
+  'core/lib': (file, of, target) =>
+    contracts(file, of, target) || target.package === 'node:' || under(target.path, 'proto/gen/google/rpc'),
   'core/testing': (_file, _of, { path, package: name }) =>
     under(path, 'core/kernel', 'core/contracts', 'core/lib', 'core/testing') || ['node:', 'fast-check'].includes(name),
   'core/cli': (_file, _of, { path, package: name }) => under(path, 'core', 'config') || name !== '',
