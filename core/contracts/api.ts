@@ -2,6 +2,7 @@ import type { DescMethod, FileRegistry, Message } from '@bufbuild/protobuf';
 import type { Logger } from '../kernel/plugin.ts';
 import { point, token } from '../kernel/plugin.ts';
 import type { Code, FieldViolation } from './errors.ts';
+import type { WriteTransaction } from './store.ts';
 
 /**
  * How a plugin contributes a service. From one proto file and its handlers follow gRPC, server reflection, REST,
@@ -21,10 +22,21 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Carries request id and method. */
   readonly log: Logger;
+  /**
+   * Keeps the answer for a repeat of this call, in the transaction that makes its effect, so that both are stored or
+   * neither. Every method whose policy has the effect 'write' ends its (last) transaction with it, most simply by
+   * core/lib/write-once.ts. Where the caller gave no key, does nothing and asks for no answer.
+   */
+  remember(tx: WriteTransaction, answer: () => unknown): Promise<void>;
 }
 
-/** Who calls, and how long it matters: what a service hands on to its transactions. */
-export type Caller = Pick<Call, 'actor' | 'signal'>;
+/** Who calls, and how long it matters: what a service hands on to its transactions. R is what the service returns. */
+export interface Caller<R = never> {
+  readonly actor: Actor;
+  readonly signal: AbortSignal;
+  /** The last thing in the (last) transaction of a change, before it commits. */
+  readonly done?: (tx: WriteTransaction, result: R) => Promise<void>;
+}
 
 export interface Actor {
   readonly kind: 'anonymous' | 'user' | 'system';
@@ -63,7 +75,11 @@ export interface Policy {
    * While no identity plugin is enabled every caller is anonymous and may call every method.
    */
   readonly access: 'anyone' | 'caller' | 'admin';
-  /** 'read' changes nothing, and so may be repeated without thought. */
+  /**
+   * 'read' changes nothing, and so may be repeated without thought. 'write' takes an idempotency key: the header (or
+   * metadata) Idempotency-Key, or the field `request_id` where the request has one. A repeat with the same key gets the
+   * answer of the first, if that was a success, for as long as answers are kept; see `Call.remember`.
+   */
   readonly effect: 'read' | 'write';
 }
 export type Policies<D extends ServiceDefinition> = { readonly [K in keyof D]: Policy };

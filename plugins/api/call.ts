@@ -1,5 +1,6 @@
 import type { Actor, Call } from '../../core/contracts/api.ts';
 import { DomainError, isDomainError } from '../../core/contracts/errors.ts';
+import type { WriteTransaction } from '../../core/contracts/store.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 
 /** The longest delay a timer takes. */
@@ -14,6 +15,8 @@ export class RunningCall implements Call {
   readonly actor: Actor;
   readonly requestId: string;
   readonly deadline: number;
+  /** Stores the answer under the caller's key; undefined where the caller gave none. */
+  keep: ((tx: WriteTransaction, answer: unknown) => Promise<void>) | undefined;
   readonly #origin: AbortSignal;
   readonly #baseLog: Logger;
   #log: Logger | undefined;
@@ -44,6 +47,10 @@ export class RunningCall implements Call {
       if (this.#end) this.#controller.abort(this.#end);
     }
     return this.#controller.signal;
+  }
+
+  async remember(tx: WriteTransaction, answer: () => unknown): Promise<void> {
+    await this.keep?.(tx, answer());
   }
 
   /** Throws when the call is over: cancelled, or past its deadline. */

@@ -1,12 +1,13 @@
 import { createFileRegistry, type FileRegistry, type Message } from '@bufbuild/protobuf';
 import type { Actor, Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
-import { DomainError } from '../../core/contracts/errors.ts';
+import { DomainError, failedPrecondition } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 import { requestIdOf } from '../../core/lib/request-id.ts';
 import type { AccessLog } from './access-log.ts';
 import { cancelled, RunningCall } from './call.ts';
 import { isForeseen, toCallError } from './error-mapping.ts';
 import { Gate } from './gate.ts';
+import { fingerprint, type Idempotency, idempotencyKey } from './idempotency.ts';
 import type { BoundMethod } from './methods.ts';
 import type { RequestReader } from './request.ts';
 
@@ -31,7 +32,8 @@ const ANONYMOUS: Actor = Object.freeze({ kind: 'anonymous', userId: null });
 
 /**
  * The steps of every call, in this order: request id and deadline; decoding and validation; is the call still
- * wanted; a place among the running handlers; the handler; the response; error mapping; access log.
+ * wanted; a place among the running handlers; the answer that is kept for its key, or the handler; the response; error
+ * mapping; access log.
  */
 export class Pipeline implements Api {
   methods: ReadonlyMap<string, BoundMethod> = new Map();
@@ -41,13 +43,15 @@ export class Pipeline implements Api {
   readonly #options: PipelineOptions;
   readonly #accessLog: AccessLog;
   readonly #log: Logger;
+  readonly #idempotency: Idempotency | undefined;
   readonly #calls: Gate;
   readonly #streams: Gate;
 
-  constructor(options: PipelineOptions, accessLog: AccessLog, log: Logger) {
+  constructor(options: PipelineOptions, accessLog: AccessLog, log: Logger, idempotency: Idempotency | undefined) {
     this.#options = options;
     this.#accessLog = accessLog;
     this.#log = log;
+    this.#idempotency = idempotency;
     this.#calls = new Gate('calls', options.maxCalls);
     this.#streams = new Gate('streams', options.maxStreams);
   }
@@ -69,8 +73,11 @@ export class Pipeline implements Api {
       const bound = this.#find(method, false);
       const message = this.#requests?.read(bound, request);
       call.throwIfOver();
-      const response = await call.race(this.#calls.run(() => bound.handle(message, call)));
-      const bytes = bound.definition.responseSerialize(response);
+      const key = bound.policy.effect === 'write' ? keyOf(message, origin) : undefined;
+      const bytes =
+        key === undefined
+          ? bound.definition.responseSerialize(await call.race(this.#calls.run(() => bound.handle(message, call))))
+          : await call.race(this.#calls.run(() => this.#once(bound, message, call, key, request)));
       this.#accessLog.ok(call, bound, performance.now() - startedAt);
       return bytes;
     } catch (error) {
@@ -115,6 +122,17 @@ export class Pipeline implements Api {
     }
   }
 
+  /** Bytes of the answer to a call that has an idempotency key. */
+  #once(bound: BoundMethod, message: unknown, call: RunningCall, key: string, request: Uint8Array | Message) {
+    if (!this.#idempotency)
+      throw failedPrecondition('IDEMPOTENCY_UNSUPPORTED', 'idempotency keys need a store, and none is enabled');
+    const { responseSerialize } = bound.definition;
+    return this.#idempotency.run(call, key, fingerprint(bound, request), async (keep) => {
+      call.keep = (tx, answer) => keep(tx, responseSerialize(answer));
+      return responseSerialize(await bound.handle(message, call));
+    });
+  }
+
   #begin(method: ApiMethod, deadline: number, origin: CallOrigin): RunningCall {
     const requestId = requestIdOf(origin.requestId);
     origin.onRequestId?.(requestId);
@@ -155,4 +173,8 @@ export class Pipeline implements Api {
     else this.#accessLog.unforeseen(call, error, ms);
     return mapped;
   }
+}
+
+function keyOf(message: unknown, origin: CallOrigin): string | undefined {
+  return idempotencyKey(message as Readonly<Record<string, unknown>>, origin.header('idempotency-key'));
 }

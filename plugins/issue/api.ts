@@ -1,4 +1,4 @@
-import { type Call, type ServiceContribution, service } from '../../core/contracts/api.ts';
+import { type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
 import { invalidField } from '../../core/contracts/errors.ts';
 import type { Projects } from '../../core/contracts/projects.ts';
@@ -7,6 +7,7 @@ import { maskedFields } from '../../core/lib/masks.ts';
 import { pageSize, readToken, writeToken } from '../../core/lib/pages.ts';
 import { fromTimestamp } from '../../core/lib/time.ts';
 import { isUuid } from '../../core/lib/uuid.ts';
+import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { type IssueDetails, IssueServiceService, type UpdateIssueRequest } from '../../proto/gen/issue/v1/issue.ts';
 import type { IssuePatch, Written } from './change.ts';
@@ -70,21 +71,24 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
       listIssueHistory: { access: 'caller', effect: 'read' },
     },
     handlers: {
-      async createIssue(request, call: Call) {
+      async createIssue(request, call) {
         const dueAt = fromTimestamp(request.dueAt, 'due_at');
-        return written(await issues.create({ ...request, dueAt }, call));
+        return answerOnce(call, written, (caller) => issues.create({ ...request, dueAt }, caller));
       },
       async getIssue({ id, includeDetails }) {
         const row = await issues.get(id);
         return { issue: issueOf(row), details: includeDetails ? await details(row) : undefined };
       },
       async updateIssue(request, call) {
-        return written(await issues.update(request.id, patchOf(request), request.etag, call));
+        const patch = patchOf(request);
+        return answerOnce(call, written, (caller) => issues.update(request.id, patch, request.etag, caller));
       },
-      async deleteIssue({ id, etag }, call) {
-        await issues.delete(id, etag, call);
-        return {};
-      },
+      deleteIssue: ({ id, etag }, call) =>
+        answerOnce(
+          call,
+          () => ({}),
+          (caller) => issues.delete(id, etag, caller),
+        ),
       async listIssues(request) {
         if (request.projectId !== '' && !(await projects.find(request.projectId.toLowerCase())))
           throw invalidField('project_id', 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
@@ -96,7 +100,9 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
           ...(request.resolution !== '' && { resolution: request.resolution }),
           ...(request.assigneeId !== '' && { assignee: request.assigneeId.toLowerCase() }),
         };
-        return written(await issues.transition(request.id, request.status, wish, request.etag, call));
+        return answerOnce(call, written, (caller) =>
+          issues.transition(request.id, request.status, wish, request.etag, caller),
+        );
       },
       async listAllowedTransitions({ id }) {
         const transitions = await issues.allowedTransitions(id);

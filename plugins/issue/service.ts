@@ -10,6 +10,7 @@ import type { Users } from '../../core/contracts/users.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
+import { writeOnce } from '../../core/lib/write-once.ts';
 import { changeIssue, deleteIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
 import { type IssueId, parseIssueId } from './ids.ts';
 import { issueOf } from './messages.ts';
@@ -53,7 +54,7 @@ export class IssueService implements Issues {
     this.#cache = cache;
   }
 
-  create(wish: NewIssue, caller: Caller): Promise<Written> {
+  create(wish: NewIssue, caller: Caller<Written>): Promise<Written> {
     const projectId = wish.projectId.toLowerCase();
     const assignee = wish.assigneeId === '' ? null : wish.assigneeId.toLowerCase();
     return this.#write(caller, async (tx) => {
@@ -120,12 +121,18 @@ export class IssueService implements Issues {
     return { issueId: row.id, scope };
   }
 
-  update(name: string, patch: IssuePatch, etag: string, caller: Caller): Promise<Written> {
+  update(name: string, patch: IssuePatch, etag: string, caller: Caller<Written>): Promise<Written> {
     return this.#change(name, etag, caller, () => patch);
   }
 
   /** Unlike an update, asks for a move: to stay where it is is not one. */
-  transition(name: string, to: string, wish: Omit<Wish, 'status'>, etag: string, caller: Caller): Promise<Written> {
+  transition(
+    name: string,
+    to: string,
+    wish: Omit<Wish, 'status'>,
+    etag: string,
+    caller: Caller<Written>,
+  ): Promise<Written> {
     return this.#change(name, etag, caller, (before, workflow) => {
       checkValue('status', to, workflow);
       if (to === before.status) throw transitionRefused(workflow, before.status, to);
@@ -133,7 +140,7 @@ export class IssueService implements Issues {
     });
   }
 
-  async delete(name: string, etag: string, caller: Caller): Promise<void> {
+  async delete(name: string, etag: string, caller: Caller<void>): Promise<void> {
     await this.#write(caller, async (tx) => {
       const { row, scope } = await this.#lockNamed(tx, name);
       checkEtag('issue', name, etag, row);
@@ -190,7 +197,7 @@ export class IssueService implements Issues {
   #change(
     name: string,
     etag: string,
-    caller: Caller,
+    caller: Caller<Written>,
     patchOf: (before: IssueRow, workflow: Workflow) => IssuePatch,
   ): Promise<Written> {
     return this.#write(caller, async (tx) => {
@@ -228,8 +235,8 @@ export class IssueService implements Issues {
     return this.#lock(tx, parseIssueId(name), 'update', () => notFound('issue', name));
   }
 
-  #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
-    return this.#store.write(fn, { signal: caller.signal });
+  #write<T>(caller: Caller<T>, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+    return writeOnce(this.#store, caller, fn);
   }
 }
 

@@ -4,11 +4,13 @@ import { invalidField } from '../../core/contracts/errors.ts';
 import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
 import { parseOrder } from '../../core/lib/order.ts';
+import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { ProjectServiceService } from '../../proto/gen/project/v1/project.ts';
 import type { MemberService } from './members.ts';
-import { memberOf, projectOf, workflowOf } from './messages.ts';
+import { memberOf, type ProjectView, projectOf, workflowOf } from './messages.ts';
 import type { ProjectService } from './service.ts';
+import type { MemberRow } from './tables.ts';
 
 const projectFields: FilterFields = {
   key: { column: 'key', type: 'text' },
@@ -25,6 +27,10 @@ const memberFields: FilterFields = {
 /** Of the workflow of a project that has none of its own. */
 const DEFAULT_ETAG = '0';
 const byCreation = { columns: ['created_at'] };
+
+const projectAnswer = (view: ProjectView) => ({ project: projectOf(view) });
+const memberAnswer = (row: MemberRow) => ({ member: memberOf(row) });
+const nothing = () => ({});
 
 export function projectApi(projects: ProjectService, members: MemberService, clock: Clock): ServiceContribution {
   return service({
@@ -45,21 +51,17 @@ export function projectApi(projects: ProjectService, members: MemberService, clo
       getWorkflow: { access: 'caller', effect: 'read' },
     },
     handlers: {
-      async createProject(request, call) {
-        return { project: projectOf(await projects.create(request, call)) };
-      },
+      createProject: (request, call) => answerOnce(call, projectAnswer, (caller) => projects.create(request, caller)),
       async getProject({ id }) {
-        return { project: projectOf(await projects.get(id)) };
+        return projectAnswer(await projects.get(id));
       },
       async updateProject(request, call) {
         const fields = maskedFields(request, ['name', 'description'], request.updateMask);
         const patch = Object.fromEntries(fields.map((field) => [field, request[field] ?? '']));
-        return { project: projectOf(await projects.update(request.id, patch, request.etag, call)) };
+        return answerOnce(call, projectAnswer, (caller) => projects.update(request.id, patch, request.etag, caller));
       },
-      async deleteProject({ id, etag, force }, call) {
-        await projects.delete(id, etag, force, call);
-        return {};
-      },
+      deleteProject: ({ id, etag, force }, call) =>
+        answerOnce(call, nothing, (caller) => projects.delete(id, etag, force, caller)),
       async listProjects(request) {
         const page = await projects.list({
           where: parseFilter(request.filter, projectFields, { now: clock.now() }),
@@ -70,26 +72,21 @@ export function projectApi(projects: ProjectService, members: MemberService, clo
         });
         return { projects: page.projects.map(projectOf), nextPageToken: page.nextPageToken };
       },
-      async archiveProject({ id, etag }, call) {
-        return { project: projectOf(await projects.update(id, { archived: true }, etag, call)) };
-      },
-      async unarchiveProject({ id, etag }, call) {
-        return { project: projectOf(await projects.update(id, { archived: false }, etag, call)) };
-      },
-      async addProjectMember({ projectId, userId, role }, call) {
-        return { member: memberOf(await members.add(projectId, userId, role, call)) };
-      },
+      archiveProject: ({ id, etag }, call) =>
+        answerOnce(call, projectAnswer, (caller) => projects.update(id, { archived: true }, etag, caller)),
+      unarchiveProject: ({ id, etag }, call) =>
+        answerOnce(call, projectAnswer, (caller) => projects.update(id, { archived: false }, etag, caller)),
+      addProjectMember: ({ projectId, userId, role }, call) =>
+        answerOnce(call, memberAnswer, (caller) => members.add(projectId, userId, role, caller)),
       async updateProjectMember(request, call) {
         const { projectId, userId, etag } = request;
         const masked = maskedFields(request, ['role'], request.updateMask).length > 0;
         const role = masked ? request.role : undefined;
         if (masked && role === undefined) throw invalidField('role', 'must be OWNER, MEMBER or VIEWER');
-        return { member: memberOf(await members.update(projectId, userId, role, etag, call)) };
+        return answerOnce(call, memberAnswer, (caller) => members.update(projectId, userId, role, etag, caller));
       },
-      async removeProjectMember({ projectId, userId, etag }, call) {
-        await members.remove(projectId, userId, etag, call);
-        return {};
-      },
+      removeProjectMember: ({ projectId, userId, etag }, call) =>
+        answerOnce(call, nothing, (caller) => members.remove(projectId, userId, etag, caller)),
       async listProjectMembers(request) {
         const page = await members.list(request.projectId, {
           where: parseFilter(request.filter, memberFields, { now: clock.now() }),

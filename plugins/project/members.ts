@@ -6,6 +6,7 @@ import { isStoreError, type Store, type WriteTransaction } from '../../core/cont
 import type { UserReferences, Users } from '../../core/contracts/users.ts';
 import { emitChange } from '../../core/lib/changes.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
+import { writeOnce } from '../../core/lib/write-once.ts';
 import { memberEtag } from './messages.ts';
 import { type MemberRow, membersTable, projectsTable } from './tables.ts';
 
@@ -22,7 +23,7 @@ export class MemberService {
     this.#users = users;
   }
 
-  add(projectId: string, userId: string, role: string, caller: Caller): Promise<MemberRow> {
+  add(projectId: string, userId: string, role: string, caller: Caller<MemberRow>): Promise<MemberRow> {
     return this.#write(caller, async (tx) => {
       const scope = await lockProject(tx, projectId);
       await this.#users.require(tx, userId, 'user_id', { active: true });
@@ -43,7 +44,7 @@ export class MemberService {
     userId: string,
     role: string | undefined,
     etag: string,
-    caller: Caller,
+    caller: Caller<MemberRow>,
   ): Promise<MemberRow> {
     return this.#write(caller, async (tx) => {
       const { row: before, scope } = await lockMember(tx, projectId, userId, etag);
@@ -56,7 +57,7 @@ export class MemberService {
     });
   }
 
-  async remove(projectId: string, userId: string, etag: string, caller: Caller): Promise<void> {
+  async remove(projectId: string, userId: string, etag: string, caller: Caller<void>): Promise<void> {
     await this.#write(caller, async (tx) => {
       const { row, scope } = await lockMember(tx, projectId, userId, etag);
       await end(tx, scope, row, caller.actor.userId);
@@ -75,9 +76,9 @@ export class MemberService {
     });
   }
 
-  async #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+  async #write<T>(caller: Caller<T>, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
     try {
-      return await this.#store.write(fn, { signal: caller.signal });
+      return await writeOnce(this.#store, caller, fn);
     } catch (error) {
       throw isStoreError(error, 'already_exists') && error.table === membersTable.name
         ? alreadyExists('user_id', 'this user is a member already', 'MEMBER_EXISTS')

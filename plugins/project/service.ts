@@ -14,6 +14,7 @@ import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
+import { writeOnce } from '../../core/lib/write-once.ts';
 import { baseKey, numberedKey } from './keys.ts';
 import { removeAllMembers } from './members.ts';
 import { type ProjectView, projectOf } from './messages.ts';
@@ -36,7 +37,7 @@ export class ProjectService implements Projects {
 
   async create(
     wish: { readonly key: string; readonly name: string; readonly description: string },
-    caller: Caller,
+    caller: Caller<ProjectView>,
   ): Promise<ProjectView> {
     for (let left = DERIVATIONS; ; left -= 1) {
       try {
@@ -59,7 +60,7 @@ export class ProjectService implements Projects {
     id: string,
     patch: { readonly name?: string; readonly description?: string; readonly archived?: boolean },
     etag: string,
-    caller: Caller,
+    caller: Caller<ProjectView>,
   ): Promise<ProjectView> {
     if (patch.name !== undefined && patch.name.trim() === '')
       throw invalidField('name', 'must be 1 to 100 characters, not only white space');
@@ -72,7 +73,7 @@ export class ProjectService implements Projects {
     });
   }
 
-  async delete(id: string, etag: string, force: boolean, caller: Caller): Promise<void> {
+  async delete(id: string, etag: string, force: boolean, caller: Caller<void>): Promise<void> {
     await this.#write(caller, async (tx) => {
       const { row } = await lockProject(tx, id.toLowerCase());
       checkEtag('project', id, etag, row);
@@ -182,9 +183,9 @@ export class ProjectService implements Projects {
     });
   }
 
-  async #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+  async #write<T>(caller: Caller<T>, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
     try {
-      return await this.#store.write(fn, { signal: caller.signal });
+      return await writeOnce(this.#store, caller, fn);
     } catch (error) {
       throw isStoreError(error, 'already_exists', 'project_key')
         ? alreadyExists('key', 'another project has, or had, this key', KEY_TAKEN)

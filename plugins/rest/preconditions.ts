@@ -38,11 +38,6 @@ function invalid(what: string): GatewayError {
   return badRequest('INVALID_IF_MATCH', `the header If-Match ${what}`);
 }
 
-/** The key of an Idempotency-Key header, with or without the quotes of a structured field. */
-export function parseIdempotencyKey(header: string): string {
-  return /^"([^"\\]*)"$/.exec(header)?.[1] ?? header;
-}
-
 /** The header ETag for an etag; undefined for one that cannot stand in a header. */
 export function entityTag(etag: string): string | undefined {
   return /^[\x21\x23-\x7e]+$/.test(etag) ? `"${etag}"` : undefined;

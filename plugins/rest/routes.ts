@@ -34,9 +34,8 @@ export interface MethodRoute {
   readonly mask: DescField | undefined;
   /** What update_mask names fields of, and those among them that the path gives. */
   readonly masked: { readonly message: DescMessage; readonly bound: ReadonlySet<string> };
-  /** The properties that If-Match and Idempotency-Key fill. */
+  /** The property that If-Match fills. */
   readonly etag: string | undefined;
-  readonly requestId: string | undefined;
   /** The properties that lead to the response's etag; empty where it has none. */
   readonly responseEtag: readonly string[];
 }
@@ -129,7 +128,6 @@ function compileRoute(method: ApiMethod, rule: HttpRule): MethodRoute {
       bound: new Set(names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length))),
     },
     etag: stringProperty(input, 'etag'),
-    requestId: stringProperty(input, 'request_id'),
     responseEtag: etagPath(output),
   };
 }

@@ -6,7 +6,7 @@ import { isObject } from './fields.ts';
 import { parseJson } from './json.ts';
 import { isWellFormed, locate } from './locate.ts';
 import { maskPaths, presentFields } from './mask.ts';
-import { entityTag, parseIdempotencyKey, parseIfMatch } from './preconditions.ts';
+import { entityTag, parseIfMatch } from './preconditions.ts';
 import { parseQuery, queryToJson, textToJson } from './query.ts';
 import type { Path } from './router.ts';
 import type { MethodRoute, PathBinding } from './routes.ts';
@@ -30,9 +30,6 @@ export function decodeRequest(route: MethodRoute, parts: RequestParts, registry:
   for (const binding of route.path) bind(route, binding, message, parts.path, registry);
   if (route.mask !== undefined) setMask(route, route.mask, message, body, mask);
   if (parts.headers['if-match'] !== undefined) setEtag(route, message, parts.headers['if-match']);
-  const key = parts.headers['idempotency-key'];
-  if (typeof key === 'string' && route.requestId !== undefined)
-    setOnce(message, route.requestId, parseIdempotencyKey(key), 'request_id', 'Idempotency-Key');
   return message;
 }
 
@@ -188,14 +185,11 @@ function setEtag(route: MethodRoute, message: Message, header: string): void {
     throw badRequest('IF_MATCH_UNSUPPORTED', 'this method cannot check the header If-Match: leave it out');
   }
   const etag = parseIfMatch(header);
-  if (etag !== undefined) setOnce(message, route.etag, etag, 'etag', 'If-Match');
-}
-
-function setOnce(message: Message, property: string, value: string, field: string, header: string): void {
+  if (etag === undefined) return;
   const target = message as unknown as Properties;
-  const given = target[property];
-  if (given !== undefined && given !== '' && given !== value) throw conflict(field, `the header ${header}`);
-  target[property] = value;
+  const given = target[route.etag];
+  if (given !== undefined && given !== '' && given !== etag) throw conflict('etag', 'the header If-Match');
+  target[route.etag] = etag;
 }
 
 function conflict(field: string, where: string) {

@@ -1,12 +1,15 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
+import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { UserServiceService } from '../../proto/gen/user/v1/user.ts';
 import { filterFieldsV1, listOptions } from './lists.ts';
 import { userOfRow } from './messages-v1.ts';
 import type { UserService } from './service.ts';
-import { emptyProfile } from './table.ts';
+import { emptyProfile, type UserRow } from './table.ts';
+
+const answerOf = (row: UserRow) => ({ user: userOfRow(row) });
 
 export function userApiV1(users: UserService, clock: Clock): ServiceContribution {
   return service({
@@ -20,21 +23,22 @@ export function userApiV1(users: UserService, clock: Clock): ServiceContribution
       listUsers: { access: 'caller', effect: 'read' },
     },
     handlers: {
-      async createUser({ name, email }, call) {
-        return { user: userOfRow(await users.create({ ...emptyProfile, name, email }, call)) };
-      },
+      createUser: ({ name, email }, call) =>
+        answerOnce(call, answerOf, (caller) => users.create({ ...emptyProfile, name, email }, caller)),
       async getUser({ id }) {
-        return { user: userOfRow(await users.get(id)) };
+        return answerOf(await users.get(id));
       },
       async updateUser(request, call) {
         const fields = maskedFields(request, ['name', 'email'], request.updateMask);
         const patch = Object.fromEntries(fields.map((field) => [field, request[field] ?? '']));
-        return { user: userOfRow(await users.update(request.id, patch, request.etag, call)) };
+        return answerOnce(call, answerOf, (caller) => users.update(request.id, patch, request.etag, caller));
       },
-      async deleteUser({ id, etag, force }, call) {
-        await users.delete(id, etag, force, call);
-        return {};
-      },
+      deleteUser: ({ id, etag, force }, call) =>
+        answerOnce(
+          call,
+          () => ({}),
+          (caller) => users.delete(id, etag, force, caller),
+        ),
       async listUsers(request) {
         const page = await users.list(listOptions(request, filterFieldsV1, clock.now()));
         return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };

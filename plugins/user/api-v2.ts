@@ -3,6 +3,7 @@ import type { Clock } from '../../core/contracts/clock.ts';
 import { etagOf } from '../../core/lib/etags.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
 import { toTimestamp } from '../../core/lib/time.ts';
+import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import {
   type CreateUserRequest,
@@ -33,6 +34,8 @@ function userOfRow(row: UserRow): User {
   };
 }
 
+const answerOf = (row: UserRow) => ({ user: userOfRow(row) });
+
 function profileOf(request: CreateUserRequest | UpdateUserRequest): Profile {
   return {
     name: request.name ?? '',
@@ -61,28 +64,26 @@ export function userApiV2(users: UserService, clock: Clock): ServiceContribution
       searchUsers: { access: 'caller', effect: 'read' },
     },
     handlers: {
-      async createUser(request, call) {
-        return { user: userOfRow(await users.create(profileOf(request), call)) };
-      },
+      createUser: (request, call) => answerOnce(call, answerOf, (caller) => users.create(profileOf(request), caller)),
       async getUser({ id }) {
-        return { user: userOfRow(await users.get(id)) };
+        return answerOf(await users.get(id));
       },
       async updateUser(request, call) {
         const fields: ProfileField[] = maskedFields(request, profileFields, request.updateMask);
         const profile = profileOf(request);
         const patch = Object.fromEntries(fields.map((field) => [field, profile[field]]));
-        return { user: userOfRow(await users.update(request.id, patch, request.etag, call)) };
+        return answerOnce(call, answerOf, (caller) => users.update(request.id, patch, request.etag, caller));
       },
-      async deleteUser({ id, etag, force }, call) {
-        await users.delete(id, etag, force, call);
-        return {};
-      },
-      async deactivateUser({ id, etag }, call) {
-        return { user: userOfRow(await users.setActive(id, false, etag, call)) };
-      },
-      async reactivateUser({ id, etag }, call) {
-        return { user: userOfRow(await users.setActive(id, true, etag, call)) };
-      },
+      deleteUser: ({ id, etag, force }, call) =>
+        answerOnce(
+          call,
+          () => ({}),
+          (caller) => users.delete(id, etag, force, caller),
+        ),
+      deactivateUser: ({ id, etag }, call) =>
+        answerOnce(call, answerOf, (caller) => users.setActive(id, false, etag, caller)),
+      reactivateUser: ({ id, etag }, call) =>
+        answerOnce(call, answerOf, (caller) => users.setActive(id, true, etag, caller)),
       async listUsers(request) {
         const page = await users.list(listOptions(request, filterFieldsV2, clock.now()));
         return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };

@@ -9,6 +9,7 @@ import { changesBetween, emitChange } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
+import { writeOnce } from '../../core/lib/write-once.ts';
 import { userOfRow } from './messages-v1.ts';
 import { checkedProfile, emailKey } from './profile.ts';
 import { type Profile, type ProfileField, profileFields, type UserRow, usersTable } from './table.ts';
@@ -29,7 +30,7 @@ export class UserService implements Users {
     this.#cache = cache;
   }
 
-  create(profile: Profile, caller: Caller): Promise<UserRow> {
+  create(profile: Profile, caller: Caller<UserRow>): Promise<UserRow> {
     const checked = checkedProfile(profile);
     return this.#write(caller, async (tx) => {
       const row = await tx.table(usersTable).insert({
@@ -53,22 +54,29 @@ export class UserService implements Users {
     return row;
   }
 
-  update(id: string, patch: Partial<Profile>, etag: string, caller: Caller): Promise<UserRow> {
+  update(id: string, patch: Partial<Profile>, etag: string, caller: Caller<UserRow>): Promise<UserRow> {
     const checked = checkedProfile(patch as Pick<Profile, ProfileField>);
     const key = checked.email === undefined ? {} : { email_key: emailKey(checked.email) };
     return this.#change(id, { ...checked, ...key }, etag, caller);
   }
 
-  setActive(id: string, active: boolean, etag: string, caller: Caller): Promise<UserRow> {
+  setActive(id: string, active: boolean, etag: string, caller: Caller<UserRow>): Promise<UserRow> {
     return this.#change(id, { is_active: active }, etag, caller);
   }
 
   /** Deletes the user after what refers to it has let go, in one transaction, or with force in as many as it takes. */
-  async delete(id: string, etag: string, force: boolean, caller: Caller): Promise<void> {
+  async delete(id: string, etag: string, force: boolean, caller: Caller<void>): Promise<void> {
     const userId = id.toLowerCase();
     // Only the first step compares the etag: a step of a long deletion changes the user itself.
     for (let expected = etag; ; expected = '') {
-      const done = await this.#write(caller, (tx) => this.#deleteStep(tx, userId, expected, force, caller));
+      const done = await this.#store.write(
+        async (tx) => {
+          const last = await this.#deleteStep(tx, userId, expected, force, caller);
+          if (last) await caller.done?.(tx, undefined);
+          return last;
+        },
+        { signal: caller.signal },
+      );
       if (done) return;
     }
   }
@@ -111,9 +119,9 @@ export class UserService implements Users {
     return this.#cache ? this.#cache.through('user', id, load) : load();
   }
 
-  async #write<T>(caller: Caller, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
+  async #write<T>(caller: Caller<T>, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
     try {
-      return await this.#store.write(fn, { signal: caller.signal });
+      return await writeOnce(this.#store, caller, fn);
     } catch (error) {
       throw isStoreError(error, 'already_exists', 'user_email')
         ? alreadyExists('email', 'another user has this address (letter case does not count)', 'EMAIL_TAKEN')
@@ -121,7 +129,12 @@ export class UserService implements Users {
     }
   }
 
-  #change(id: string, patch: Partial<Omit<UserRow, 'id' | 'version'>>, etag: string, caller: Caller): Promise<UserRow> {
+  #change(
+    id: string,
+    patch: Partial<Omit<UserRow, 'id' | 'version'>>,
+    etag: string,
+    caller: Caller<UserRow>,
+  ): Promise<UserRow> {
     return this.#write(caller, async (tx) => {
       const before = await tx.table(usersTable).lock(id.toLowerCase(), 'update');
       if (!before) throw notFound('user', id);

@@ -150,26 +150,6 @@ describe('rest: updates', () => {
     });
   });
 
-  describe('Idempotency-Key', () => {
-    const withKey = (key: string, json: unknown = {}) =>
-      gateway.send('PATCH', '/t/things/1', { json, headers: { 'Idempotency-Key': key } });
-
-    it('is the request id, with or without quotes', async () => {
-      await withKey('abc');
-      assert.equal(seen.requestId, 'abc');
-      await withKey('"abc"');
-      assert.equal(seen.requestId, 'abc');
-    });
-    it('may be in the body too, where it says the same', async () => {
-      assert.equal((await withKey('abc', { requestId: 'abc' })).status, 200);
-      assert.equal((await withKey('abc', { requestId: 'abd' })).status, 400);
-    });
-    it('is ignored by a method that has no request id', async () => {
-      const headers = { 'Idempotency-Key': 'abc' };
-      assert.equal((await gateway.send('PUT', '/t/everything', { json: {}, headers })).status, 200);
-    });
-  });
-
   describe('ETag', () => {
     it('is the etag of the response', async () =>
       assert.equal((await gateway.send('PATCH', '/t/things/1', { json: {} })).headers.etag, '"v2"'));

@@ -74,7 +74,11 @@ export interface CreateIssueRequest {
   status: string;
   resolution: string;
   assigneeId: string;
-  dueAt?: Timestamp | undefined;
+  dueAt?:
+    | Timestamp
+    | undefined;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -197,6 +201,8 @@ export interface TransitionIssueRequest {
   assigneeId: string;
   /** When set, the call changes nothing unless the issue still has this etag (ABORTED, ETAG_MISMATCH). */
   etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -645,6 +651,7 @@ function createBaseCreateIssueRequest(): CreateIssueRequest {
     resolution: "",
     assigneeId: "",
     dueAt: undefined,
+    requestId: "",
     _unknownFields: {},
   };
 }
@@ -677,6 +684,9 @@ export const CreateIssueRequest: MessageFns<CreateIssueRequest> = {
     }
     if (message.dueAt !== undefined) {
       Timestamp.encode(message.dueAt, writer.uint32(74).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(82).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -774,6 +784,14 @@ export const CreateIssueRequest: MessageFns<CreateIssueRequest> = {
             message.dueAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -810,6 +828,7 @@ export const CreateIssueRequest: MessageFns<CreateIssueRequest> = {
     message.dueAt = (object.dueAt !== undefined && object.dueAt !== null)
       ? Timestamp.fromPartial(object.dueAt)
       : undefined;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1812,7 +1831,7 @@ export const ListIssuesResponse: MessageFns<ListIssuesResponse> = {
 };
 
 function createBaseTransitionIssueRequest(): TransitionIssueRequest {
-  return { id: "", status: "", resolution: "", assigneeId: "", etag: "", _unknownFields: {} };
+  return { id: "", status: "", resolution: "", assigneeId: "", etag: "", requestId: "", _unknownFields: {} };
 }
 
 export const TransitionIssueRequest: MessageFns<TransitionIssueRequest> = {
@@ -1831,6 +1850,9 @@ export const TransitionIssueRequest: MessageFns<TransitionIssueRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(42).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1896,6 +1918,14 @@ export const TransitionIssueRequest: MessageFns<TransitionIssueRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1926,6 +1956,7 @@ export const TransitionIssueRequest: MessageFns<TransitionIssueRequest> = {
     message.resolution = object.resolution ?? "";
     message.assigneeId = object.assigneeId ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

@@ -46,6 +46,8 @@ export interface CreateProjectRequest {
   key: string;
   name: string;
   description: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -117,6 +119,8 @@ export interface ListProjectsResponse {
 export interface ArchiveProjectRequest {
   id: string;
   etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -128,6 +132,8 @@ export interface ArchiveProjectResponse {
 export interface UnarchiveProjectRequest {
   id: string;
   etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -159,6 +165,8 @@ export interface AddProjectMemberRequest {
   userId: string;
   /** MEMBER when empty. */
   role: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -476,7 +484,7 @@ export const Project: MessageFns<Project> = {
 };
 
 function createBaseCreateProjectRequest(): CreateProjectRequest {
-  return { key: "", name: "", description: "", _unknownFields: {} };
+  return { key: "", name: "", description: "", requestId: "", _unknownFields: {} };
 }
 
 export const CreateProjectRequest: MessageFns<CreateProjectRequest> = {
@@ -489,6 +497,9 @@ export const CreateProjectRequest: MessageFns<CreateProjectRequest> = {
     }
     if (message.description !== "") {
       writer.uint32(26).string(message.description);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -538,6 +549,14 @@ export const CreateProjectRequest: MessageFns<CreateProjectRequest> = {
             message.description = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -566,6 +585,7 @@ export const CreateProjectRequest: MessageFns<CreateProjectRequest> = {
     message.key = object.key ?? "";
     message.name = object.name ?? "";
     message.description = object.description ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1324,7 +1344,7 @@ export const ListProjectsResponse: MessageFns<ListProjectsResponse> = {
 };
 
 function createBaseArchiveProjectRequest(): ArchiveProjectRequest {
-  return { id: "", etag: "", _unknownFields: {} };
+  return { id: "", etag: "", requestId: "", _unknownFields: {} };
 }
 
 export const ArchiveProjectRequest: MessageFns<ArchiveProjectRequest> = {
@@ -1334,6 +1354,9 @@ export const ArchiveProjectRequest: MessageFns<ArchiveProjectRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1375,6 +1398,14 @@ export const ArchiveProjectRequest: MessageFns<ArchiveProjectRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1402,6 +1433,7 @@ export const ArchiveProjectRequest: MessageFns<ArchiveProjectRequest> = {
     const message = createBaseArchiveProjectRequest();
     message.id = object.id ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1480,7 +1512,7 @@ export const ArchiveProjectResponse: MessageFns<ArchiveProjectResponse> = {
 };
 
 function createBaseUnarchiveProjectRequest(): UnarchiveProjectRequest {
-  return { id: "", etag: "", _unknownFields: {} };
+  return { id: "", etag: "", requestId: "", _unknownFields: {} };
 }
 
 export const UnarchiveProjectRequest: MessageFns<UnarchiveProjectRequest> = {
@@ -1490,6 +1522,9 @@ export const UnarchiveProjectRequest: MessageFns<UnarchiveProjectRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1531,6 +1566,14 @@ export const UnarchiveProjectRequest: MessageFns<UnarchiveProjectRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1558,6 +1601,7 @@ export const UnarchiveProjectRequest: MessageFns<UnarchiveProjectRequest> = {
     const message = createBaseUnarchiveProjectRequest();
     message.id = object.id ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1779,7 +1823,7 @@ export const ProjectMember: MessageFns<ProjectMember> = {
 };
 
 function createBaseAddProjectMemberRequest(): AddProjectMemberRequest {
-  return { projectId: "", userId: "", role: "", _unknownFields: {} };
+  return { projectId: "", userId: "", role: "", requestId: "", _unknownFields: {} };
 }
 
 export const AddProjectMemberRequest: MessageFns<AddProjectMemberRequest> = {
@@ -1792,6 +1836,9 @@ export const AddProjectMemberRequest: MessageFns<AddProjectMemberRequest> = {
     }
     if (message.role !== "") {
       writer.uint32(26).string(message.role);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1841,6 +1888,14 @@ export const AddProjectMemberRequest: MessageFns<AddProjectMemberRequest> = {
             message.role = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1869,6 +1924,7 @@ export const AddProjectMemberRequest: MessageFns<AddProjectMemberRequest> = {
     message.projectId = object.projectId ?? "";
     message.userId = object.userId ?? "";
     message.role = object.role ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

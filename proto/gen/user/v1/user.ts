@@ -35,6 +35,8 @@ export interface CreateUserRequest {
   name: string;
   /** Surrounding white space is removed. */
   email: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -242,7 +244,7 @@ export const User: MessageFns<User> = {
 };
 
 function createBaseCreateUserRequest(): CreateUserRequest {
-  return { name: "", email: "", _unknownFields: {} };
+  return { name: "", email: "", requestId: "", _unknownFields: {} };
 }
 
 export const CreateUserRequest: MessageFns<CreateUserRequest> = {
@@ -252,6 +254,9 @@ export const CreateUserRequest: MessageFns<CreateUserRequest> = {
     }
     if (message.email !== "") {
       writer.uint32(18).string(message.email);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -293,6 +298,14 @@ export const CreateUserRequest: MessageFns<CreateUserRequest> = {
             message.email = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -320,6 +333,7 @@ export const CreateUserRequest: MessageFns<CreateUserRequest> = {
     const message = createBaseCreateUserRequest();
     message.name = object.name ?? "";
     message.email = object.email ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

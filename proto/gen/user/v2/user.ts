@@ -56,6 +56,8 @@ export interface CreateUserRequest {
   timeZone: string;
   locale: string;
   bio: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -118,6 +120,8 @@ export interface DeleteUserResponse {
 export interface DeactivateUserRequest {
   id: string;
   etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -129,6 +133,8 @@ export interface DeactivateUserResponse {
 export interface ReactivateUserRequest {
   id: string;
   etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -427,6 +433,7 @@ function createBaseCreateUserRequest(): CreateUserRequest {
     timeZone: "",
     locale: "",
     bio: "",
+    requestId: "",
     _unknownFields: {},
   };
 }
@@ -456,6 +463,9 @@ export const CreateUserRequest: MessageFns<CreateUserRequest> = {
     }
     if (message.bio !== "") {
       writer.uint32(66).string(message.bio);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(74).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -545,6 +555,14 @@ export const CreateUserRequest: MessageFns<CreateUserRequest> = {
             message.bio = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -578,6 +596,7 @@ export const CreateUserRequest: MessageFns<CreateUserRequest> = {
     message.timeZone = object.timeZone ?? "";
     message.locale = object.locale ?? "";
     message.bio = object.bio ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1225,7 +1244,7 @@ export const DeleteUserResponse: MessageFns<DeleteUserResponse> = {
 };
 
 function createBaseDeactivateUserRequest(): DeactivateUserRequest {
-  return { id: "", etag: "", _unknownFields: {} };
+  return { id: "", etag: "", requestId: "", _unknownFields: {} };
 }
 
 export const DeactivateUserRequest: MessageFns<DeactivateUserRequest> = {
@@ -1235,6 +1254,9 @@ export const DeactivateUserRequest: MessageFns<DeactivateUserRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1276,6 +1298,14 @@ export const DeactivateUserRequest: MessageFns<DeactivateUserRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1303,6 +1333,7 @@ export const DeactivateUserRequest: MessageFns<DeactivateUserRequest> = {
     const message = createBaseDeactivateUserRequest();
     message.id = object.id ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1379,7 +1410,7 @@ export const DeactivateUserResponse: MessageFns<DeactivateUserResponse> = {
 };
 
 function createBaseReactivateUserRequest(): ReactivateUserRequest {
-  return { id: "", etag: "", _unknownFields: {} };
+  return { id: "", etag: "", requestId: "", _unknownFields: {} };
 }
 
 export const ReactivateUserRequest: MessageFns<ReactivateUserRequest> = {
@@ -1389,6 +1420,9 @@ export const ReactivateUserRequest: MessageFns<ReactivateUserRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1430,6 +1464,14 @@ export const ReactivateUserRequest: MessageFns<ReactivateUserRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1457,6 +1499,7 @@ export const ReactivateUserRequest: MessageFns<ReactivateUserRequest> = {
     const message = createBaseReactivateUserRequest();
     message.id = object.id ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
