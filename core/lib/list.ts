@@ -67,7 +67,7 @@ export function fitting(rows: readonly object[]): number {
 const COLUMN_BYTES = 40;
 
 /** About how many bytes a row takes in a response, or a few more. */
-function sizeOf(row: object): number {
+export function sizeOf(row: object): number {
   let bytes = 0;
   for (const value of Object.values(row)) {
     bytes += COLUMN_BYTES;

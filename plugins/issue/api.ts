@@ -3,50 +3,33 @@ import type { Clock } from '../../core/contracts/clock.ts';
 import { invalidField } from '../../core/contracts/errors.ts';
 import type { Projects } from '../../core/contracts/projects.ts';
 import type { Users } from '../../core/contracts/users.ts';
-import { maskedFields } from '../../core/lib/masks.ts';
+import { refuseItemKeys } from '../../core/lib/batches.ts';
 import { pageSize, readToken, writeToken } from '../../core/lib/pages.ts';
-import { fromTimestamp } from '../../core/lib/time.ts';
 import { isUuid } from '../../core/lib/uuid.ts';
 import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
-import { type IssueDetails, IssueServiceService, type UpdateIssueRequest } from '../../proto/gen/issue/v1/issue.ts';
-import type { IssuePatch, Written } from './change.ts';
+import { Status } from '../../proto/gen/google/rpc/status.ts';
+import { type BatchResult, type IssueDetails, IssueServiceService } from '../../proto/gen/issue/v1/issue.ts';
+import type { Outcome } from './batch.ts';
+import type { Written } from './change.ts';
 import { listOptions } from './lists.ts';
 import { historyEntryOf, issueOf } from './messages.ts';
+import { patchOf, wishOf } from './requests.ts';
 import type { IssueService } from './service.ts';
 import type { IssueRow } from './table.ts';
 
-const updatable = [
-  'summary',
-  'description',
-  'type',
-  'priority',
-  'status',
-  'resolution',
-  'assignee_id',
-  'due_at',
-] as const;
-
-function patchOf(request: UpdateIssueRequest): IssuePatch {
-  const fields = new Set(maskedFields(request, updatable, request.updateMask));
-  // A summary, type, priority or status cannot be cleared: an absent one that the mask names is sent on as empty, and
-  // is refused by name.
-  const summary = request.summary ?? '';
-  if (fields.has('summary') && summary.trim() === '')
-    throw invalidField('summary', 'must be 1 to 200 characters, not only white space');
-  return {
-    ...(fields.has('summary') && { summary }),
-    ...(fields.has('description') && { description: request.description ?? '' }),
-    ...(fields.has('type') && { type: request.type ?? '' }),
-    ...(fields.has('priority') && { priority: request.priority ?? '' }),
-    ...(fields.has('status') && { status: request.status ?? '' }),
-    ...(fields.has('resolution') && { resolution: request.resolution || null }),
-    ...(fields.has('assignee_id') && { assignee: request.assigneeId?.toLowerCase() || null }),
-    ...(fields.has('due_at') && { dueAt: fromTimestamp(request.dueAt, 'due_at') }),
-  };
-}
-
 const written = ({ row, adjustments }: Written) => ({ issue: issueOf(row), adjustments: [...adjustments] });
+
+const batch = (outcomes: readonly Outcome[]) => ({
+  results: outcomes.map((outcome): BatchResult => ({ result: resultOf(outcome) })),
+  errorCount: outcomes.filter((outcome) => 'refused' in outcome).length,
+});
+
+function resultOf(outcome: Outcome): BatchResult['result'] {
+  return 'refused' in outcome
+    ? { $case: 'error', value: Status.decode(outcome.refused) }
+    : { $case: 'written', value: written(outcome) };
+}
 
 export function issueApi(issues: IssueService, projects: Projects, users: Users, clock: Clock): ServiceContribution {
   const details = async (row: IssueRow): Promise<IssueDetails> => {
@@ -69,11 +52,13 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
       transitionIssue: { access: 'caller', effect: 'write' },
       listAllowedTransitions: { access: 'caller', effect: 'read' },
       listIssueHistory: { access: 'caller', effect: 'read' },
+      batchCreateIssues: { access: 'caller', effect: 'write' },
+      batchUpdateIssues: { access: 'caller', effect: 'write' },
     },
     handlers: {
       async createIssue(request, call) {
-        const dueAt = fromTimestamp(request.dueAt, 'due_at');
-        return answerOnce(call, written, (caller) => issues.create({ ...request, dueAt }, caller));
+        const wish = wishOf(request);
+        return answerOnce(call, written, (caller) => issues.create(wish, caller));
       },
       async getIssue({ id, includeDetails }) {
         const row = await issues.get(id);
@@ -115,6 +100,19 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
           entries: page.entries.map(historyEntryOf),
           nextPageToken: page.next === undefined ? '' : writeToken(page.next, query),
         };
+      },
+      async batchCreateIssues({ requests, atomic }, call) {
+        refuseItemKeys(requests);
+        const wishes = requests.map((request) => () => wishOf(request));
+        return answerOnce(call, batch, (caller) => issues.createAll(wishes, atomic, caller));
+      },
+      async batchUpdateIssues({ requests, atomic }, call) {
+        const updates = requests.map((request) => ({
+          name: request.id,
+          etag: request.etag,
+          patch: () => patchOf(request),
+        }));
+        return answerOnce(call, batch, (caller) => issues.updateAll(updates, atomic, caller));
       },
     },
   });

@@ -1,34 +1,29 @@
 import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
-import { DomainError, invalidField, notFound } from '../../core/contracts/errors.ts';
+import { type DomainError, invalidField, notFound } from '../../core/contracts/errors.ts';
 import type { IssueContents, Issues } from '../../core/contracts/issues.ts';
 import type { ChangeLog } from '../../core/contracts/log.ts';
 import { type ProjectScope, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
-import { eq } from '../../core/contracts/query.ts';
-import { type ReadTransaction, Restart, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
+import type { Store, WriteTransaction } from '../../core/contracts/store.ts';
 import type { Users } from '../../core/contracts/users.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
-import { uuidv7 } from '../../core/lib/uuid.ts';
 import { writeOnce } from '../../core/lib/write-once.ts';
-import { changeIssue, deleteIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
+import { type Outcome, writeAll } from './batch.ts';
+import { deleteIssue, type IssuePatch, openness, type Written } from './change.ts';
 import { type IssueId, parseIssueId } from './ids.ts';
+import { findIssue, idOfKey, lockFound, lockProjectOf } from './lookup.ts';
 import { issueOf } from './messages.ts';
-import { allowedFrom, applyRules, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
-import { formerKeysTable, type IssueRow, issuesTable } from './table.ts';
+import { allowedFrom, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
+import { type IssueRow, issuesTable } from './table.ts';
+import { change, creation, type IssueWrite, type NewIssue, writeOne } from './writes.ts';
 
-export interface NewIssue {
-  readonly projectId: string;
-  readonly summary: string;
-  readonly description: string;
-  /** Empty = the workflow's default; also the next three. */
-  readonly type: string;
-  readonly priority: string;
-  readonly status: string;
-  readonly resolution: string;
-  readonly assigneeId: string;
-  /** Microseconds. */
-  readonly dueAt: number | null;
+/** One of several: `patch` may be refused for its form when it is asked for. */
+export interface IssueUpdate {
+  /** The issue's id or key. */
+  readonly name: string;
+  readonly etag: string;
+  patch(): IssuePatch;
 }
 
 export interface AllowedTransition {
@@ -55,53 +50,20 @@ export class IssueService implements Issues {
   }
 
   create(wish: NewIssue, caller: Caller<Written>): Promise<Written> {
-    const projectId = wish.projectId.toLowerCase();
-    const assignee = wish.assigneeId === '' ? null : wish.assigneeId.toLowerCase();
-    return this.#write(caller, async (tx) => {
-      await this.#projects.beginChange(tx, projectId, 'project_id');
-      if (assignee !== null) await this.#users.require(tx, assignee, 'assignee_id', { active: true });
-      const workflow = await this.#projects.workflow(tx, projectId);
-      const type = wish.type === '' ? (workflow.types[0] ?? '') : wish.type;
-      const priority = wish.priority === '' ? workflow.defaultPriority : wish.priority;
-      checkValue('type', type, workflow);
-      checkValue('priority', priority, workflow);
-      if (wish.status !== '') checkValue('status', wish.status, workflow);
-      if (wish.resolution !== '') checkValue('resolution', wish.resolution, workflow);
-      const { status, resolution, adjustments } = applyRules(
-        workflow,
-        { status: workflow.initialStatus, resolution: null, assignee: null },
-        {
-          ...(wish.status === '' ? {} : { status: wish.status }),
-          ...(wish.resolution === '' ? {} : { resolution: wish.resolution }),
-          assignee,
-        },
-      );
-      const scope = await tx.table(projectScopes).increment(projectId, {
-        last_number: 1,
-        issue_count: 1,
-        open_issue_count: openness(workflow, status),
-      });
-      const row = await tx.table(issuesTable).insert({
-        id: uuidv7(),
-        project_id: projectId,
-        number: scope.last_number,
-        key: `${scope.key}-${scope.last_number}`,
-        summary: wish.summary,
-        description: wish.description,
-        type,
-        priority,
-        priority_rank: workflow.priorities.indexOf(priority),
-        status,
-        resolution,
-        assignee_id: assignee,
-        reporter_id: caller.actor.userId,
-        due_at: wish.dueAt,
-        created_at: tx.now,
-        updated_at: tx.now,
-      });
-      await emitIssue(tx, scope, undefined, row, caller.actor.userId);
-      return { row, adjustments };
-    });
+    return this.#writeOne(
+      creation(this.#users, () => wish, caller.actor.userId),
+      caller,
+    );
+  }
+
+  /** Each by its own rules; see batch.ts. A wish may be refused for its form when it is asked for. */
+  createAll(
+    wishes: readonly (() => NewIssue)[],
+    atomic: boolean,
+    caller: Caller<readonly Outcome[]>,
+  ): Promise<readonly Outcome[]> {
+    const writes = wishes.map((wish) => creation(this.#users, wish, caller.actor.userId));
+    return this.#write(caller, (tx) => writeAll(tx, this.#projects, writes, atomic));
   }
 
   async get(name: string): Promise<IssueRow> {
@@ -122,7 +84,20 @@ export class IssueService implements Issues {
   }
 
   update(name: string, patch: IssuePatch, etag: string, caller: Caller<Written>): Promise<Written> {
-    return this.#change(name, etag, caller, () => patch);
+    return this.#writeOne(
+      change(this.#users, name, etag, () => patch, caller.actor.userId),
+      caller,
+    );
+  }
+
+  /** Like createAll; those of one issue apply one after the other. */
+  updateAll(
+    updates: readonly IssueUpdate[],
+    atomic: boolean,
+    caller: Caller<readonly Outcome[]>,
+  ): Promise<readonly Outcome[]> {
+    const writes = updates.map(({ name, etag, patch }) => change(this.#users, name, etag, patch, caller.actor.userId));
+    return this.#write(caller, (tx) => writeAll(tx, this.#projects, writes, atomic));
   }
 
   /** Unlike an update, asks for a move: to stay where it is is not one. */
@@ -133,11 +108,12 @@ export class IssueService implements Issues {
     etag: string,
     caller: Caller<Written>,
   ): Promise<Written> {
-    return this.#change(name, etag, caller, (before, workflow) => {
+    const patchOf = (from: string, workflow: Workflow) => {
       checkValue('status', to, workflow);
-      if (to === before.status) throw transitionRefused(workflow, before.status, to);
+      if (to === from) throw transitionRefused(workflow, from, to);
       return { ...wish, status: to };
-    });
+    };
+    return this.#writeOne(change(this.#users, name, etag, patchOf, caller.actor.userId), caller);
   }
 
   async delete(name: string, etag: string, caller: Caller<void>): Promise<void> {
@@ -194,21 +170,8 @@ export class IssueService implements Issues {
     return 'id' in by && this.#cache ? this.#cache.through('issue', by.id, load) : load();
   }
 
-  #change(
-    name: string,
-    etag: string,
-    caller: Caller<Written>,
-    patchOf: (before: IssueRow, workflow: Workflow) => IssuePatch,
-  ): Promise<Written> {
-    return this.#write(caller, async (tx) => {
-      const { row, scope } = await this.#lockNamed(tx, name);
-      checkEtag('issue', name, etag, row);
-      const workflow = await this.#projects.workflow(tx, row.project_id);
-      const patch = patchOf(row, workflow);
-      if (patch.assignee && patch.assignee !== row.assignee_id)
-        await this.#users.require(tx, patch.assignee, 'assignee_id', { active: true });
-      return changeIssue(tx, scope, row, patch, workflow, caller.actor.userId);
-    });
+  #writeOne(write: IssueWrite, caller: Caller<Written>): Promise<Written> {
+    return this.#write(caller, (tx) => writeOne(tx, this.#projects, write));
   }
 
   /** Locks the issue's project, then the issue. FAILED_PRECONDITION when the project is archived. */
@@ -220,13 +183,8 @@ export class IssueService implements Issues {
   ): Promise<{ readonly row: IssueRow; readonly scope: ProjectScope }> {
     const found = await findIssue(tx, by);
     if (!found) throw missing();
-    const scope = await this.#projects.beginChange(tx, found.project_id, 'id').catch((error: unknown) => {
-      // The project was deleted with its issues between the two reads.
-      throw error instanceof DomainError && error.reason === 'PROJECT_NOT_FOUND' ? missing() : error;
-    });
-    const row = await tx.table(issuesTable).lock(found.id, mode);
-    if (!row) throw missing();
-    if (row.project_id !== found.project_id) throw new Restart('the issue was moved to another project meanwhile');
+    const scope = await lockProjectOf(tx, this.#projects, found, missing);
+    const row = await lockFound(tx, found, mode, missing);
     return { row, scope };
   }
 
@@ -238,15 +196,4 @@ export class IssueService implements Issues {
   #write<T>(caller: Caller<T>, fn: (tx: WriteTransaction) => Promise<T>): Promise<T> {
     return writeOnce(this.#store, caller, fn);
   }
-}
-
-/** Also of an issue that was deleted. */
-async function idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
-  const issue = await findIssue(tx, { key });
-  return issue?.id ?? (await tx.table(formerKeysTable).get(key))?.issue_id;
-}
-
-async function findIssue(tx: ReadTransaction, by: IssueId): Promise<IssueRow | undefined> {
-  const table = tx.table(issuesTable);
-  return 'id' in by ? table.get(by.id) : (await table.find({ where: eq('key', by.key), limit: 1 })).rows[0];
 }

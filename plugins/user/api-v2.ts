@@ -1,5 +1,6 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
+import { refuseItemKeys } from '../../core/lib/batches.ts';
 import { etagOf } from '../../core/lib/etags.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
 import { toTimestamp } from '../../core/lib/time.ts';
@@ -35,6 +36,7 @@ function userOfRow(row: UserRow): User {
 }
 
 const answerOf = (row: UserRow) => ({ user: userOfRow(row) });
+const answerOfAll = (rows: readonly UserRow[]) => ({ users: rows.map(userOfRow) });
 
 function profileOf(request: CreateUserRequest | UpdateUserRequest): Profile {
   return {
@@ -55,6 +57,7 @@ export function userApiV2(users: UserService, clock: Clock): ServiceContribution
     descriptors,
     policy: {
       createUser: { access: 'anyone', effect: 'write' },
+      bulkCreateUsers: { access: 'admin', effect: 'write' },
       getUser: { access: 'caller', effect: 'read' },
       updateUser: { access: 'caller', effect: 'write' },
       deleteUser: { access: 'admin', effect: 'write' },
@@ -65,6 +68,11 @@ export function userApiV2(users: UserService, clock: Clock): ServiceContribution
     },
     handlers: {
       createUser: (request, call) => answerOnce(call, answerOf, (caller) => users.create(profileOf(request), caller)),
+      async bulkCreateUsers({ requests }, call) {
+        refuseItemKeys(requests);
+        const profiles = requests.map(profileOf);
+        return answerOnce(call, answerOfAll, (caller) => users.createAll(profiles, caller));
+      },
       async getUser({ id }) {
         return answerOf(await users.get(id));
       },

@@ -10,6 +10,15 @@ export function emailKey(email: string): string {
   return email.trim().normalize('NFC').toLowerCase();
 }
 
+/** A profile as it is stored, with what makes its address unique. */
+export type NewUser = Profile & { readonly email_key: string };
+
+/** INVALID_ARGUMENT that names the field for a value that is not allowed. */
+export function newUser(profile: Profile): NewUser {
+  const checked = checkedProfile(profile);
+  return { ...checked, email_key: emailKey(checked.email) };
+}
+
 const rules: { readonly [F in ProfileField]?: (value: string) => string } = {
   name(value) {
     // Reached by a mask that names the field while the request leaves it out; a name that is sent was validated.

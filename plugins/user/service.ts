@@ -1,22 +1,33 @@
 import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
-import { alreadyExists, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
+import {
+  alreadyExists,
+  failedPrecondition,
+  invalidField,
+  isDomainError,
+  notFound,
+} from '../../core/contracts/errors.ts';
 import { projectScopes } from '../../core/contracts/projects.ts';
 import { matchesText } from '../../core/contracts/query.ts';
 import { isStoreError, Restart, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { FoundReferences, UserReferences, Users } from '../../core/contracts/users.ts';
-import { changesBetween, emitChange } from '../../core/lib/changes.ts';
+import { ofItem } from '../../core/lib/batches.ts';
+import { changesBetween } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import { writeOnce } from '../../core/lib/write-once.ts';
+import { firstTaken, insertUsers, newUsers } from './bulk.ts';
+import { emitUser, historyFields, insertUser } from './change.ts';
 import { userOfRow } from './messages-v1.ts';
-import { checkedProfile, emailKey } from './profile.ts';
-import { type Profile, type ProfileField, profileFields, type UserRow, usersTable } from './table.ts';
+import { checkedProfile, emailKey, newUser } from './profile.ts';
+import { type Profile, type ProfileField, type UserRow, usersTable } from './table.ts';
 
 /** How many references one transaction lets go of when a user is deleted. */
 const RELEASE_BATCH = 1000;
-const historyFields = [...profileFields, 'is_active', 'role'];
+/** How often many are created anew when an address that was taken is free again. */
+const CREATIONS = 3;
+const EMAIL_TAKEN = 'EMAIL_TAKEN';
 
 /** The people, for both versions of the API. */
 export class UserService implements Users {
@@ -31,21 +42,28 @@ export class UserService implements Users {
   }
 
   create(profile: Profile, caller: Caller<UserRow>): Promise<UserRow> {
-    const checked = checkedProfile(profile);
+    const user = newUser(profile);
     return this.#write(caller, async (tx) => {
-      const row = await tx.table(usersTable).insert({
-        id: uuidv7(),
-        ...checked,
-        email_key: emailKey(checked.email),
-        is_active: true,
-        role: 'USER',
-        created_at: tx.now,
-        updated_at: tx.now,
-        revision: 0,
-      });
-      await emit(tx, undefined, row, caller);
+      const row = await insertUser(tx, uuidv7(), user);
+      await emitUser(tx, undefined, row, caller.actor);
       return row;
     });
+  }
+
+  /** All or none, in the order of the profiles. An error names the first that was refused. */
+  async createAll(profiles: readonly Profile[], caller: Caller<readonly UserRow[]>): Promise<readonly UserRow[]> {
+    const users = newUsers(profiles);
+    for (let left = CREATIONS; ; left -= 1) {
+      try {
+        return await this.#write(caller, (tx) => insertUsers(tx, users, caller.actor));
+      } catch (error) {
+        if (!(isDomainError(error) && error.reason === EMAIL_TAKEN)) throw error;
+        // The store says that one is taken, and not which one; it may be free again by now.
+        const index = await this.#store.read((tx) => firstTaken(tx, users), { signal: caller.signal });
+        if (index !== undefined) throw ofItem(index, error);
+        if (left === 1) throw error;
+      }
+    }
   }
 
   async get(id: string): Promise<UserRow> {
@@ -124,7 +142,7 @@ export class UserService implements Users {
       return await writeOnce(this.#store, caller, fn);
     } catch (error) {
       throw isStoreError(error, 'already_exists', 'user_email')
-        ? alreadyExists('email', 'another user has this address (letter case does not count)', 'EMAIL_TAKEN')
+        ? alreadyExists('email', 'another user has this address (letter case does not count)', EMAIL_TAKEN)
         : error;
     }
   }
@@ -141,7 +159,7 @@ export class UserService implements Users {
       checkEtag('user', id, etag, before);
       if (changesBetween(historyFields, before, { ...before, ...patch }).length === 0) return before;
       const after = await tx.table(usersTable).update(before.id, { ...patch, updated_at: tx.now });
-      await emit(tx, before, after, caller);
+      await emitUser(tx, before, after, caller.actor);
       return after;
     });
   }
@@ -167,11 +185,11 @@ export class UserService implements Users {
       );
     for (const each of found) await each.release(caller.actor.userId);
     if (!long) {
-      await emit(tx, row, undefined, caller);
+      await emitUser(tx, row, undefined, caller.actor);
       await table.delete(id);
     } else if (row.is_active) {
       // Nobody may be assigned anew while a long deletion is under way.
-      await emit(tx, row, await table.update(id, { is_active: false, updated_at: tx.now }), caller);
+      await emitUser(tx, row, await table.update(id, { is_active: false, updated_at: tx.now }), caller.actor);
     }
     return !long;
   }
@@ -181,27 +199,4 @@ export class UserService implements Users {
     for (const references of this.references) found.push(await references.find(tx, id, RELEASE_BATCH));
     return found;
   }
-}
-
-async function emit(
-  tx: WriteTransaction,
-  before: UserRow | undefined,
-  after: UserRow | undefined,
-  caller: Caller,
-): Promise<void> {
-  const { id } = (after ?? before)!;
-  await emitChange(tx, {
-    scope: [usersTable, id],
-    entity: 'user',
-    entityId: id,
-    fields: historyFields,
-    before: before && withoutRevision(before),
-    after: after && withoutRevision(after),
-    actor: caller.actor.userId,
-  });
-}
-
-/** The event has the revision itself: it grows with the event, after the row was written. */
-function withoutRevision({ revision: _, ...row }: UserRow): Omit<UserRow, 'revision'> {
-  return row;
 }

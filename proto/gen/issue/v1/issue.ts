@@ -6,6 +6,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Status } from "../../google/rpc/status.ts";
 import { Project } from "../../project/v1/project.ts";
 import { User } from "../../user/v1/user.ts";
 
@@ -268,6 +269,61 @@ export interface FieldChange {
   field: string;
   from: string;
   to: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchCreateIssuesRequest {
+  requests: CreateIssueRequest[];
+  /**
+   * True: all or none, and the error names the first that was refused (requests[3].summary). False: what is refused is
+   * left out, and its result says why.
+   */
+  atomic: boolean;
+  /** Names this call, so that it can be repeated safely. */
+  requestId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchCreateIssuesResponse {
+  /** One for each request, in their order. */
+  results: BatchResult[];
+  /** How many of the results are errors. */
+  errorCount: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchUpdateIssuesRequest {
+  /**
+   * Each with its own update_mask and etag. Without a mask, the fields that are present; over REST a field that is null
+   * counts as absent here, so name it in the mask to clear it.
+   */
+  requests: UpdateIssueRequest[];
+  /** As in BatchCreateIssues. */
+  atomic: boolean;
+  /** Names this call, so that it can be repeated safely. */
+  requestId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchUpdateIssuesResponse {
+  /** One for each request, in their order. */
+  results: BatchResult[];
+  /** How many of the results are errors. */
+  errorCount: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchResult {
+  result?: { $case: "written"; value: WrittenIssue } | //
+  /** As the call on its own would have failed; the paths of fields are those of the item. */
+  { $case: "error"; value: Status } | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface WrittenIssue {
+  /** As it was after this item; a later one of the batch may have changed it again. */
+  issue?: Issue | undefined;
+  adjustments: Adjustment[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2688,6 +2744,542 @@ export const FieldChange: MessageFns<FieldChange> = {
   },
 };
 
+function createBaseBatchCreateIssuesRequest(): BatchCreateIssuesRequest {
+  return { requests: [], atomic: false, requestId: "", _unknownFields: {} };
+}
+
+export const BatchCreateIssuesRequest: MessageFns<BatchCreateIssuesRequest> = {
+  encode(message: BatchCreateIssuesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      CreateIssueRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.atomic !== false) {
+      writer.uint32(16).bool(message.atomic);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchCreateIssuesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchCreateIssuesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(CreateIssueRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atomic = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchCreateIssuesRequest>): BatchCreateIssuesRequest {
+    return BatchCreateIssuesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchCreateIssuesRequest>): BatchCreateIssuesRequest {
+    const message = createBaseBatchCreateIssuesRequest();
+    message.requests = object.requests?.map((e) => CreateIssueRequest.fromPartial(e)) || [];
+    message.atomic = object.atomic ?? false;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseBatchCreateIssuesResponse(): BatchCreateIssuesResponse {
+  return { results: [], errorCount: 0, _unknownFields: {} };
+}
+
+export const BatchCreateIssuesResponse: MessageFns<BatchCreateIssuesResponse> = {
+  encode(message: BatchCreateIssuesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      BatchResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.errorCount !== 0) {
+      writer.uint32(16).int32(message.errorCount);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchCreateIssuesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchCreateIssuesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.results.push(BatchResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.errorCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchCreateIssuesResponse>): BatchCreateIssuesResponse {
+    return BatchCreateIssuesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchCreateIssuesResponse>): BatchCreateIssuesResponse {
+    const message = createBaseBatchCreateIssuesResponse();
+    message.results = object.results?.map((e) => BatchResult.fromPartial(e)) || [];
+    message.errorCount = object.errorCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseBatchUpdateIssuesRequest(): BatchUpdateIssuesRequest {
+  return { requests: [], atomic: false, requestId: "", _unknownFields: {} };
+}
+
+export const BatchUpdateIssuesRequest: MessageFns<BatchUpdateIssuesRequest> = {
+  encode(message: BatchUpdateIssuesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      UpdateIssueRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.atomic !== false) {
+      writer.uint32(16).bool(message.atomic);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchUpdateIssuesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchUpdateIssuesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(UpdateIssueRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.atomic = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchUpdateIssuesRequest>): BatchUpdateIssuesRequest {
+    return BatchUpdateIssuesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchUpdateIssuesRequest>): BatchUpdateIssuesRequest {
+    const message = createBaseBatchUpdateIssuesRequest();
+    message.requests = object.requests?.map((e) => UpdateIssueRequest.fromPartial(e)) || [];
+    message.atomic = object.atomic ?? false;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseBatchUpdateIssuesResponse(): BatchUpdateIssuesResponse {
+  return { results: [], errorCount: 0, _unknownFields: {} };
+}
+
+export const BatchUpdateIssuesResponse: MessageFns<BatchUpdateIssuesResponse> = {
+  encode(message: BatchUpdateIssuesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      BatchResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.errorCount !== 0) {
+      writer.uint32(16).int32(message.errorCount);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchUpdateIssuesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchUpdateIssuesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.results.push(BatchResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.errorCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchUpdateIssuesResponse>): BatchUpdateIssuesResponse {
+    return BatchUpdateIssuesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchUpdateIssuesResponse>): BatchUpdateIssuesResponse {
+    const message = createBaseBatchUpdateIssuesResponse();
+    message.results = object.results?.map((e) => BatchResult.fromPartial(e)) || [];
+    message.errorCount = object.errorCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseBatchResult(): BatchResult {
+  return { result: undefined, _unknownFields: {} };
+}
+
+export const BatchResult: MessageFns<BatchResult> = {
+  encode(message: BatchResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.result?.$case) {
+      case "written":
+        WrittenIssue.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "error":
+        Status.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "written", value: WrittenIssue.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "error", value: Status.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchResult>): BatchResult {
+    return BatchResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchResult>): BatchResult {
+    const message = createBaseBatchResult();
+    switch (object.result?.$case) {
+      case "written": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "written", value: WrittenIssue.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "error": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "error", value: Status.fromPartial(object.result.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseWrittenIssue(): WrittenIssue {
+  return { issue: undefined, adjustments: [], _unknownFields: {} };
+}
+
+export const WrittenIssue: MessageFns<WrittenIssue> = {
+  encode(message: WrittenIssue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.issue !== undefined) {
+      Issue.encode(message.issue, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.adjustments) {
+      Adjustment.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WrittenIssue {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWrittenIssue();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.issue = Issue.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.adjustments.push(Adjustment.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WrittenIssue>): WrittenIssue {
+    return WrittenIssue.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WrittenIssue>): WrittenIssue {
+    const message = createBaseWrittenIssue();
+    message.issue = (object.issue !== undefined && object.issue !== null) ? Issue.fromPartial(object.issue) : undefined;
+    message.adjustments = object.adjustments?.map((e) => Adjustment.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Issues: what is to be done in a project, by whom, and how far it is. */
 export type IssueServiceService = typeof IssueServiceService;
 export const IssueServiceService = {
@@ -2781,6 +3373,36 @@ export const IssueServiceService = {
       Buffer.from(ListIssueHistoryResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListIssueHistoryResponse => ListIssueHistoryResponse.decode(value),
   },
+  /**
+   * Creates up to 1000 issues, in one project or in several, in one transaction: each as CreateIssue would, one after
+   * the other. A request that breaks a rule of its form fails the call, whatever `atomic` says.
+   */
+  batchCreateIssues: {
+    path: "/issuepb.IssueService/BatchCreateIssues" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchCreateIssuesRequest): Buffer =>
+      Buffer.from(BatchCreateIssuesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchCreateIssuesRequest => BatchCreateIssuesRequest.decode(value),
+    responseSerialize: (value: BatchCreateIssuesResponse): Buffer =>
+      Buffer.from(BatchCreateIssuesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchCreateIssuesResponse => BatchCreateIssuesResponse.decode(value),
+  },
+  /**
+   * Changes up to 1000 issues in one transaction: each as UpdateIssue would, one after the other; those of one issue
+   * apply in their order. A request that breaks a rule of its form fails the call, whatever `atomic` says.
+   */
+  batchUpdateIssues: {
+    path: "/issuepb.IssueService/BatchUpdateIssues" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchUpdateIssuesRequest): Buffer =>
+      Buffer.from(BatchUpdateIssuesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchUpdateIssuesRequest => BatchUpdateIssuesRequest.decode(value),
+    responseSerialize: (value: BatchUpdateIssuesResponse): Buffer =>
+      Buffer.from(BatchUpdateIssuesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchUpdateIssuesResponse => BatchUpdateIssuesResponse.decode(value),
+  },
 } as const;
 
 export interface IssueServiceServer extends UntypedServiceImplementation {
@@ -2803,6 +3425,16 @@ export interface IssueServiceServer extends UntypedServiceImplementation {
   listAllowedTransitions: handleUnaryCall<ListAllowedTransitionsRequest, ListAllowedTransitionsResponse>;
   /** Lists who changed which field of an issue from what to what, oldest first. It outlives the issue. */
   listIssueHistory: handleUnaryCall<ListIssueHistoryRequest, ListIssueHistoryResponse>;
+  /**
+   * Creates up to 1000 issues, in one project or in several, in one transaction: each as CreateIssue would, one after
+   * the other. A request that breaks a rule of its form fails the call, whatever `atomic` says.
+   */
+  batchCreateIssues: handleUnaryCall<BatchCreateIssuesRequest, BatchCreateIssuesResponse>;
+  /**
+   * Changes up to 1000 issues in one transaction: each as UpdateIssue would, one after the other; those of one issue
+   * apply in their order. A request that breaks a rule of its form fails the call, whatever `atomic` says.
+   */
+  batchUpdateIssues: handleUnaryCall<BatchUpdateIssuesRequest, BatchUpdateIssuesResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

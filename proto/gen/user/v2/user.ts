@@ -66,6 +66,19 @@ export interface CreateUserResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface BulkCreateUsersRequest {
+  requests: CreateUserRequest[];
+  /** Names this call, so that it can be repeated safely. */
+  requestId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BulkCreateUsersResponse {
+  /** In the order of the requests. */
+  users: User[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface GetUserRequest {
   id: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -668,6 +681,160 @@ export const CreateUserResponse: MessageFns<CreateUserResponse> = {
   fromPartial(object: DeepPartial<CreateUserResponse>): CreateUserResponse {
     const message = createBaseCreateUserResponse();
     message.user = (object.user !== undefined && object.user !== null) ? User.fromPartial(object.user) : undefined;
+    return message;
+  },
+};
+
+function createBaseBulkCreateUsersRequest(): BulkCreateUsersRequest {
+  return { requests: [], requestId: "", _unknownFields: {} };
+}
+
+export const BulkCreateUsersRequest: MessageFns<BulkCreateUsersRequest> = {
+  encode(message: BulkCreateUsersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      CreateUserRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BulkCreateUsersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBulkCreateUsersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(CreateUserRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BulkCreateUsersRequest>): BulkCreateUsersRequest {
+    return BulkCreateUsersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BulkCreateUsersRequest>): BulkCreateUsersRequest {
+    const message = createBaseBulkCreateUsersRequest();
+    message.requests = object.requests?.map((e) => CreateUserRequest.fromPartial(e)) || [];
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseBulkCreateUsersResponse(): BulkCreateUsersResponse {
+  return { users: [], _unknownFields: {} };
+}
+
+export const BulkCreateUsersResponse: MessageFns<BulkCreateUsersResponse> = {
+  encode(message: BulkCreateUsersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.users) {
+      User.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BulkCreateUsersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBulkCreateUsersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.users.push(User.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BulkCreateUsersResponse>): BulkCreateUsersResponse {
+    return BulkCreateUsersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BulkCreateUsersResponse>): BulkCreateUsersResponse {
+    const message = createBaseBulkCreateUsersResponse();
+    message.users = object.users?.map((e) => User.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1956,6 +2123,18 @@ export const UserServiceService = {
     responseSerialize: (value: CreateUserResponse): Buffer => Buffer.from(CreateUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateUserResponse => CreateUserResponse.decode(value),
   },
+  /** Creates up to 1000 users, all or none. The error names the first that was refused (requests[3].email). */
+  bulkCreateUsers: {
+    path: "/userpb.v2.UserService/BulkCreateUsers" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BulkCreateUsersRequest): Buffer =>
+      Buffer.from(BulkCreateUsersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BulkCreateUsersRequest => BulkCreateUsersRequest.decode(value),
+    responseSerialize: (value: BulkCreateUsersResponse): Buffer =>
+      Buffer.from(BulkCreateUsersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BulkCreateUsersResponse => BulkCreateUsersResponse.decode(value),
+  },
   /** Returns one user. NOT_FOUND when there is none with this id. */
   getUser: {
     path: "/userpb.v2.UserService/GetUser" as const,
@@ -2035,6 +2214,8 @@ export const UserServiceService = {
 export interface UserServiceServer extends UntypedServiceImplementation {
   /** Creates a user. ALREADY_EXISTS when the e-mail is taken, in any letter case. */
   createUser: handleUnaryCall<CreateUserRequest, CreateUserResponse>;
+  /** Creates up to 1000 users, all or none. The error names the first that was refused (requests[3].email). */
+  bulkCreateUsers: handleUnaryCall<BulkCreateUsersRequest, BulkCreateUsersResponse>;
   /** Returns one user. NOT_FOUND when there is none with this id. */
   getUser: handleUnaryCall<GetUserRequest, GetUserResponse>;
   /** Changes the fields that update_mask names; without a mask, the fields that are present. */

@@ -1,0 +1,49 @@
+import { type DomainError, isDomainError } from '../../core/contracts/errors.ts';
+import type { ProjectScope, Projects } from '../../core/contracts/projects.ts';
+import { eq } from '../../core/contracts/query.ts';
+import { type ReadTransaction, Restart, type WriteTransaction } from '../../core/contracts/store.ts';
+import type { IssueId } from './ids.ts';
+import { formerKeysTable, type IssueRow, issuesTable } from './table.ts';
+
+export async function findIssue(tx: ReadTransaction, by: IssueId): Promise<IssueRow | undefined> {
+  const table = tx.table(issuesTable);
+  return 'id' in by ? table.get(by.id) : (await table.find({ where: eq('key', by.key), limit: 1 })).rows[0];
+}
+
+/** Also of an issue that was deleted. */
+export async function idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
+  const issue = await findIssue(tx, { key });
+  return issue?.id ?? (await tx.table(formerKeysTable).get(key))?.issue_id;
+}
+
+/** The second of three: locks the project in which an issue was found. FAILED_PRECONDITION when it is archived. */
+export async function lockProjectOf(
+  tx: WriteTransaction,
+  projects: Projects,
+  found: IssueRow,
+  missing: () => DomainError,
+): Promise<ProjectScope> {
+  try {
+    return await projects.beginChange(tx, found.project_id, 'id');
+  } catch (error) {
+    throw isProjectGone(error) ? missing() : error;
+  }
+}
+
+/** True when a project does not exist: one that an issue was found in was deleted with it between the two reads. */
+export function isProjectGone(error: unknown): boolean {
+  return isDomainError(error) && error.reason === 'PROJECT_NOT_FOUND';
+}
+
+/** The last of three: locks the issue that was found, in its project, which is locked. */
+export async function lockFound(
+  tx: WriteTransaction,
+  found: IssueRow,
+  mode: 'update' | 'share',
+  missing: () => DomainError,
+): Promise<IssueRow> {
+  const row = await tx.table(issuesTable).lock(found.id, mode);
+  if (!row) throw missing();
+  if (row.project_id !== found.project_id) throw new Restart('the issue was moved to another project meanwhile');
+  return row;
+}
