@@ -1,4 +1,5 @@
 import { token } from '../kernel/plugin.ts';
+import type { Where } from './query.ts';
 import { defineTable, int64, type Json, json, text, timestamp, uuid } from './tables.ts';
 
 /**
@@ -78,6 +79,15 @@ export interface HistoryEntry {
   readonly changes: readonly FieldChange[];
 }
 
+export interface HistoryQuery {
+  readonly entity: string;
+  readonly entityId: string;
+  readonly limit: number;
+  readonly where?: Where;
+  readonly descending?: boolean;
+  readonly after?: string;
+}
+
 export interface ChangeLog {
   /** The id of the store whose log this is; a position of another store's log means nothing here. */
   storeId(): string;
@@ -97,13 +107,11 @@ export interface ChangeLog {
    * a time, once each. A listener must not throw and must not wait. Returns the end.
    */
   follow(listener: (changes: readonly Change[]) => void): () => void;
-  /** An entity's history, oldest first. `after` is the `next` of the page before. */
-  history(options: {
-    readonly entity: string;
-    readonly entityId: string;
-    readonly limit: number;
-    readonly after?: string;
-  }): Promise<{ readonly entries: readonly HistoryEntry[]; readonly next?: string }>;
+  /**
+   * An entity's history, oldest first unless `descending`. `where` is of the columns of `historyTable`. `after` is the
+   * `next` of the page before.
+   */
+  history(options: HistoryQuery): Promise<{ readonly entries: readonly HistoryEntry[]; readonly next?: string }>;
 }
 
 export const changeLog = token<ChangeLog>('log');

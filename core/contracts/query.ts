@@ -23,6 +23,11 @@ export type Where =
     }
   /** Text columns; an empty prefix matches every value but null. */
   | { readonly op: 'prefix'; readonly column: string; readonly value: string }
+  /**
+   * Text columns: begins with the first part, ends with the last, and holds those between in their order, none over
+   * another. Two parts or more; `['', 'fix', '']` is "holds fix". Never null.
+   */
+  | { readonly op: 'like'; readonly column: string; readonly parts: readonly string[] }
   | { readonly op: 'isNull'; readonly column: string }
   /**
    * For each token of the query, one of the row's searchable columns holds a token that begins with it. A query
@@ -48,6 +53,7 @@ export const range = (
   bounds: { readonly gt?: Value; readonly gte?: Value; readonly lt?: Value; readonly lte?: Value },
 ): Where => ({ op: 'range', column, ...bounds });
 export const prefix = (column: string, value: string): Where => ({ op: 'prefix', column, value });
+export const like = (column: string, parts: readonly string[]): Where => ({ op: 'like', column, parts });
 export const isNull = (column: string): Where => ({ op: 'isNull', column });
 export const matchesText = (query: string): Where => ({ op: 'text', query });
 export const exists = (table: AnyTable, on: Readonly<Record<string, string>>, where?: Where): Where =>

@@ -34,6 +34,22 @@ export function compareValues(a: Bound, b: Bound): number {
   return rank(a) - rank(b);
 }
 
+/** Whether the text begins with the first part, ends with the last, and holds those between in order; see query.ts. */
+export function matchesParts(text: string, parts: readonly string[]): boolean {
+  const first = parts[0]!;
+  const last = parts.at(-1)!;
+  let from = first.length;
+  const end = text.length - last.length;
+  if (end < from || !text.startsWith(first) || !text.endsWith(last)) return false;
+  for (let i = 1; i < parts.length - 1; i++) {
+    const at = text.indexOf(parts[i]!, from);
+    if (at === -1) return false;
+    from = at + parts[i]!.length;
+    if (from > end) return false;
+  }
+  return true;
+}
+
 /** The least text above every text that begins with the prefix; undefined when there is none. */
 export function afterPrefix(prefix: string): string | undefined {
   const points = Array.from(prefix, (character) => character.codePointAt(0)!);

@@ -1,4 +1,4 @@
-import { and, eq, isNull, ne, not, prefix, range, type Value, type Where } from '../contracts/query.ts';
+import { and, eq, isNull, like, ne, not, prefix, range, type Value, type Where } from '../contracts/query.ts';
 import type { Literal, Operator } from './filter-lexer.ts';
 import { isTime, parseRfc3339 } from './time.ts';
 import { isUuid } from './uuid.ts';
@@ -49,8 +49,9 @@ export function comparison(
     return negate(isNull(field.column));
   }
   if (literal.wildcards.length > 0) {
-    const text = prefixOf(field, equality, literal, refuse);
-    return negate(prefix(field.column, text));
+    const parts = partsOf(field, equality, literal, refuse);
+    const begins = parts.length === 2 && parts[1] === '';
+    return negate(begins ? prefix(field.column, parts[0]!) : like(field.column, parts));
   }
   const value = readValue(field, literal, now, refuse);
   if (operator === '!=') return ne(field.column, value);
@@ -63,16 +64,18 @@ function isPresent(field: FilterField): Where {
   return field.type === 'text' && !field.map && !field.values ? ne(field.column, '') : and();
 }
 
-function prefixOf(field: FilterField, equality: boolean, literal: Literal, refuse: Refuse): string {
+/** What stands before, between and behind the wildcards. */
+function partsOf(field: FilterField, equality: boolean, literal: Literal, refuse: Refuse): string[] {
   const { text, wildcards } = literal;
   if (field.type !== 'text' || field.values || !equality)
     throw refuse(`${describe(field)} without a wildcard; a * that stands for itself is written "\\*"`);
-  if (wildcards.length > 1 || wildcards[0] !== text.length - 1)
-    throw refuse('at most one *, at the end ("abc*"); a * that stands for itself is written "\\*"');
-  const start = text.slice(0, -1);
-  const mapped = field.map?.(start) ?? start;
-  if (typeof mapped !== 'string') throw refuse(`${describe(field)} without a wildcard`);
-  return mapped;
+  const edges = [-1, ...wildcards, text.length];
+  return edges.slice(1).map((edge, i) => {
+    const part = text.slice(edges[i]! + 1, edge);
+    const mapped = field.map?.(part) ?? part;
+    if (typeof mapped !== 'string') throw refuse(`${describe(field)} without a wildcard`);
+    return mapped;
+  });
 }
 
 function readValue(field: FilterField, literal: Literal, now: number, refuse: Refuse): Value {

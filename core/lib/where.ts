@@ -35,6 +35,11 @@ export function checkWhere(table: AnyTable, where: Where): void {
       if (typeOf(table, where.column) !== 'text') throw invalid(table, `'${where.column}' is not text`, where.column);
       checkValue(table, where.column, where.value);
       return;
+    case 'like':
+      if (typeOf(table, where.column) !== 'text') throw invalid(table, `'${where.column}' is not text`, where.column);
+      if (where.parts.length < 2) throw invalid(table, 'a pattern has two parts or more', where.column);
+      for (const part of where.parts) checkValue(table, where.column, part);
+      return;
     case 'isNull':
       typeOf(table, where.column);
       return;

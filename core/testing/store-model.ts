@@ -79,6 +79,11 @@ const condition = fc.letrec<{ any: Where }>((tie) => ({
         ),
     ),
     fc.record({ op: fc.constant('prefix' as const), column: pick('name', 'kind', 'body'), value: name }),
+    fc.record({
+      op: fc.constant('like' as const),
+      column: pick('name', 'kind', 'body'),
+      parts: fc.array(name, { minLength: 2, maxLength: 4 }),
+    }),
     fc.record({ op: fc.constant('isNull' as const), column: pick('kind', 'score', 'owner', 'meta', 'body') }),
     fc.record({ op: fc.constant('text' as const), query: words }),
     fc.record({

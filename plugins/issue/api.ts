@@ -4,15 +4,13 @@ import { invalidField } from '../../core/contracts/errors.ts';
 import type { Projects } from '../../core/contracts/projects.ts';
 import type { Users } from '../../core/contracts/users.ts';
 import { refuseItemKeys } from '../../core/lib/batches.ts';
-import { pageSize, readToken, writeToken } from '../../core/lib/pages.ts';
-import { isUuid } from '../../core/lib/uuid.ts';
 import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
 import { type BatchResult, type IssueDetails, IssueServiceService } from '../../proto/gen/issue/v1/issue.ts';
 import type { Outcome } from './batch.ts';
 import type { Written } from './change.ts';
-import { listOptions } from './lists.ts';
+import { historyOptions, listOptions } from './lists.ts';
 import { historyEntryOf, issueOf } from './messages.ts';
 import { patchOf, wishOf } from './requests.ts';
 import type { IssueService } from './service.ts';
@@ -93,13 +91,10 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
         const transitions = await issues.allowedTransitions(id);
         return { transitions: transitions.map((each) => ({ ...each, missing: [...each.missing] })) };
       },
-      async listIssueHistory({ id, pageSize: requested, pageToken }) {
-        const query = JSON.stringify(['history', isUuid(id) ? id.toLowerCase() : id.toUpperCase()]);
-        const page = await issues.history(id, pageSize(requested), readToken(pageToken, query));
-        return {
-          entries: page.entries.map(historyEntryOf),
-          nextPageToken: page.next === undefined ? '' : writeToken(page.next, query),
-        };
+      async listIssueHistory(request) {
+        const { page, tokenOf } = historyOptions(request, clock.now());
+        const { entries, next } = await issues.history(request.id, page);
+        return { entries: entries.map(historyEntryOf), nextPageToken: tokenOf(next) };
       },
       async batchCreateIssues({ requests, atomic }, call) {
         refuseItemKeys(requests);

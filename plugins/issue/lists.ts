@@ -3,14 +3,18 @@ import { and, eq, matchesText, type Where } from '../../core/contracts/query.ts'
 import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
 import type { ListRequest } from '../../core/lib/list.ts';
 import { parseOrder } from '../../core/lib/order.ts';
-import type { ListIssuesRequest } from '../../proto/gen/issue/v1/issue.ts';
+import { pageSize, readToken, writeToken } from '../../core/lib/pages.ts';
+import { isUuid } from '../../core/lib/uuid.ts';
+import type { ListIssueHistoryRequest, ListIssuesRequest } from '../../proto/gen/issue/v1/issue.ts';
 
 const equality = ['=', '!=', ':'];
 const fields: FilterFields = {
+  id: { column: 'id', type: 'uuid' },
   project_id: { column: 'project_id', type: 'uuid' },
   key: { column: 'key', type: 'text', operators: equality },
   number: { column: 'number', type: 'int64' },
   summary: { column: 'summary', type: 'text' },
+  description: { column: 'description', type: 'text', operators: equality },
   type: { column: 'type', type: 'text', operators: equality },
   priority: { column: 'priority', type: 'text', operators: equality },
   status: { column: 'status', type: 'text', operators: equality },
@@ -20,6 +24,13 @@ const fields: FilterFields = {
   due_at: { column: 'due_at', type: 'timestamp', nullable: true },
   created_at: { column: 'created_at', type: 'timestamp' },
   updated_at: { column: 'updated_at', type: 'timestamp' },
+};
+
+const historyFields: FilterFields = {
+  time: { column: 'time', type: 'timestamp' },
+  actor_id: { column: 'actor', type: 'text', nullable: true, operators: equality },
+  kind: { column: 'kind', type: 'text', values: ['CREATED', 'UPDATED', 'DELETED'], operators: equality },
+  revision: { column: 'revision', type: 'int64' },
 };
 
 const orders = {
@@ -49,5 +60,23 @@ export function listOptions(request: ListIssuesRequest, now: number): ListReques
     pageSize: request.pageSize,
     pageToken: request.pageToken,
     query: JSON.stringify(['issues', projectId, request.orderBy, request.filter, request.search]),
+  };
+}
+
+/** What a ListIssueHistory request asks of the log, and how the token of the next page is written. */
+export function historyOptions({ id, ...request }: ListIssueHistoryRequest, now: number) {
+  const where = parseFilter(request.filter, historyFields, { now });
+  const { descending = false } = parseOrder(request.orderBy, { time: ['time'] }, { columns: ['time'] });
+  const name = isUuid(id) ? id.toLowerCase() : id.toUpperCase();
+  const query = JSON.stringify(['history', name, request.orderBy, request.filter]);
+  const after = readToken(request.pageToken, query);
+  return {
+    page: {
+      limit: pageSize(request.pageSize),
+      descending,
+      ...(where && { where }),
+      ...(after !== undefined && { after }),
+    },
+    tokenOf: (next: string | undefined) => (next === undefined ? '' : writeToken(next, query)),
   };
 }

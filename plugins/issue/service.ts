@@ -2,7 +2,7 @@ import type { Caller } from '../../core/contracts/api.ts';
 import type { Cache } from '../../core/contracts/cache.ts';
 import { type DomainError, invalidField, notFound } from '../../core/contracts/errors.ts';
 import type { IssueContents, Issues } from '../../core/contracts/issues.ts';
-import type { ChangeLog } from '../../core/contracts/log.ts';
+import type { ChangeLog, HistoryQuery } from '../../core/contracts/log.ts';
 import { type ProjectScope, type Projects, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import type { Store, WriteTransaction } from '../../core/contracts/store.ts';
 import type { Users } from '../../core/contracts/users.ts';
@@ -156,12 +156,17 @@ export class IssueService implements Issues {
   }
 
   /** Also of an issue that was deleted. */
-  async history(name: string, limit: number, after: string | undefined) {
+  async history(name: string, page: Omit<HistoryQuery, 'entity' | 'entityId'>) {
     const by = parseIssueId(name);
     const id = 'id' in by ? by.id : await this.#store.read((tx) => idOfKey(tx, by.key));
-    const page = id && (await this.#log.history({ entity: 'issue', entityId: id, limit, ...(after ? { after } : {}) }));
-    if (!page || (page.entries.length === 0 && !after)) throw notFound('issue', name);
-    return page;
+    if (!id) throw notFound('issue', name);
+    const entity = { entity: 'issue', entityId: id };
+    const found = await this.#log.history({ ...entity, ...page });
+    // Every issue has an entry at least, so none at all is none of the filter's, or no issue.
+    const known =
+      found.entries.length > 0 || (page.where && (await this.#log.history({ ...entity, limit: 1 })).entries[0]);
+    if (!known && !page.after) throw notFound('issue', name);
+    return found;
   }
 
   #load(name: string): Promise<IssueRow | undefined> {

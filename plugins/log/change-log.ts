@@ -3,6 +3,7 @@ import {
   type ChangeKind,
   changesTable,
   type FieldChange,
+  type HistoryQuery,
   historyTable,
 } from '../../core/contracts/log.ts';
 import { and, eq, type Order, range } from '../../core/contracts/query.ts';
@@ -12,7 +13,6 @@ import { cursorOf } from '../../core/lib/cursor.ts';
 import { fitting } from '../../core/lib/list.ts';
 
 const DEFAULT_LIMIT = 500;
-const BY_TIME: Order = { columns: ['time'] };
 const REST_OF_TRANSACTION = 200;
 
 /** Reads the log and the history from the tables that the store's `emit` fills. */
@@ -63,27 +63,18 @@ export class StoreChangeLog {
     );
   }
 
-  history({
-    entity,
-    entityId,
-    limit,
-    after,
-  }: {
-    readonly entity: string;
-    readonly entityId: string;
-    readonly limit: number;
-    readonly after?: string;
-  }) {
+  history({ entity, entityId, limit, where, descending = false, after }: HistoryQuery) {
+    const orderBy: Order = { columns: ['time'], descending };
     return this.#store.read(async (tx) => {
       const page = await tx.table(historyTable).find({
-        where: and(eq('entity', entity), eq('entity_id', entityId)),
-        orderBy: BY_TIME,
+        where: and(eq('entity', entity), eq('entity_id', entityId), ...(where ? [where] : [])),
+        orderBy,
         limit,
         ...(after === undefined ? {} : { after }),
       });
       // An entry may hold two long descriptions, so a page of them is cut like that of any list.
       const rows = page.rows.slice(0, fitting(page.rows));
-      const next = rows.length < page.rows.length ? cursorOf(historyTable, BY_TIME, rows.at(-1)!) : page.next;
+      const next = rows.length < page.rows.length ? cursorOf(historyTable, orderBy, rows.at(-1)!) : page.next;
       const entries = rows.map((row) => ({
         id: row.id,
         time: row.time,

@@ -13,8 +13,10 @@ import type { ProjectService } from './service.ts';
 import type { MemberRow } from './tables.ts';
 
 const projectFields: FilterFields = {
+  id: { column: 'id', type: 'uuid' },
   key: { column: 'key', type: 'text' },
   name: { column: 'name', type: 'text' },
+  description: { column: 'description', type: 'text', operators: ['=', '!=', ':'] },
   archived: { column: 'archived', type: 'bool' },
   created_at: { column: 'created_at', type: 'timestamp' },
   updated_at: { column: 'updated_at', type: 'timestamp' },

@@ -1,6 +1,6 @@
 import type { Value, Where } from '../../core/contracts/query.ts';
 import type { AnyTable } from '../../core/contracts/tables.ts';
-import { type Bound, compareValues } from '../../core/lib/compare.ts';
+import { type Bound, compareValues, matchesParts } from '../../core/lib/compare.ts';
 import { chooseIndex } from '../../core/lib/index-choice.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
 import { matchesTokens, tokens } from '../../core/lib/tokenizer.ts';
@@ -73,6 +73,11 @@ function match(view: View, schema: TableSchema, where: Where, work: Work): Test 
       return (row) => {
         const value = row[where.column] as string | null;
         return value?.startsWith(where.value) ?? false;
+      };
+    case 'like':
+      return (row) => {
+        const value = row[where.column] as string | null;
+        return value !== null && matchesParts(value, where.parts);
       };
     case 'isNull':
       return (row) => row[where.column] === null;

@@ -6,6 +6,7 @@ import { emailKey } from './profile.ts';
 const orders = { created_at: ['created_at'], name: ['name'], email: ['email_key'] };
 
 export const filterFieldsV1: FilterFields = {
+  id: { column: 'id', type: 'uuid' },
   name: { column: 'name', type: 'text' },
   email: { column: 'email_key', type: 'text', map: emailKey },
   created_at: { column: 'created_at', type: 'timestamp' },

@@ -199,6 +199,19 @@ describe('issues', () => {
       revisions,
       revisions.map((_, i) => (revisions[0] ?? 0) + i),
     );
+    const kinds = async (query: Record<string, string>) => {
+      const { status, body } = await tracker.http('GET', `/v1/issues/CORE-1/history?${new URLSearchParams(query)}`);
+      return status === 200 ? body.entries.map((entry: { kind: string }) => entry.kind) : [status, body.error.message];
+    };
+    assert.deepEqual(await kinds({ order_by: 'time desc' }), ['DELETED', 'UPDATED', 'UPDATED', 'CREATED']);
+    assert.deepEqual(await kinds({ filter: `kind != UPDATED AND revision > ${revisions[0]}` }), ['DELETED']);
+    assert.deepEqual(await kinds({ filter: 'time < now-1d' }), []);
+    assert.deepEqual(await kinds({ filter: 'kind = MOVED' }), [
+      400,
+      'filter: at position 8: expected one of: CREATED, UPDATED, DELETED',
+    ]);
+    assert.deepEqual((await kinds({ order_by: 'kind' }))[0], 400);
+    assert.equal((await tracker.http('GET', '/v1/issues/CORE-99/history?filter=kind%20=%20CREATED')).status, 404);
   });
 
   it('lists by filter, order and search, and refuses a page token of another filter', async () => {
@@ -217,6 +230,14 @@ describe('issues', () => {
     assert.deepEqual(await keys({ project_id, order_by: 'priority' }), [2, 4, 3, 1]);
     assert.deepEqual(await keys({ project_id, order_by: 'number desc' }), [4, 3, 2, 1]);
     assert.deepEqual(await keys({ project_id, order_by: 'due_at' }), [4, 1, 2, 3]);
+    assert.deepEqual(await keys({ filter: 'summary = "login*"' }), [1, 2]);
+    assert.deepEqual(await keys({ filter: 'summary = "*s*" AND NOT summary = "* fails"' }), [1]);
+    assert.deepEqual(await keys({ filter: 'description:"*LOGIN*"' }), [3]);
+    assert.deepEqual(
+      await keys({ filter: 'status = NEW AND (priority = CRITICAL OR priority = MAJOR) AND created_at > now-7d' }),
+      [2, 3, 4],
+    );
+    assert.deepEqual(await keys({ filter: 'priority = CRITICAL OR priority = MAJOR type = BUG' }), [2, 4]);
     assert.deepEqual(await keys({ search: 'login' }), [1, 2, 3]);
     assert.deepEqual(await keys({ search: 'login sl', project_id }), [1]);
     assert.deepEqual(await keys({ filter: 'due_at >= "2029-06-01T00:00:00Z"' }), [4]);

@@ -47,6 +47,13 @@ export function matches(model: Model, table: AnyTable, row: ModelRow, where: Whe
       return row[where.column] === null;
     case 'prefix':
       return row[where.column] !== null && String(row[where.column]).startsWith(where.value);
+    case 'like': {
+      const escaped = where.parts.map((part) =>
+        part.replace(/[^a-z0-9]/giu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`),
+      );
+      const value = row[where.column];
+      return value !== null && new RegExp(`^${escaped.join('.*')}$`, 'su').test(String(value));
+    }
     case 'range': {
       const value = row[where.column];
       if (value === null) return false;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { and, eq, exists, isIn, isNull, ne, not, or, prefix, range, type Where } from '../../contracts/query.ts';
+import { and, eq, exists, isIn, isNull, like, ne, not, or, prefix, range, type Where } from '../../contracts/query.ts';
 import type { Store } from '../../contracts/store.ts';
 import { uuidv7 } from '../../lib/uuid.ts';
 import { allRows, insertItems, items, labels, namesOf, refuses, type StoreSuite } from './fixtures.ts';
@@ -78,6 +78,20 @@ export const where: StoreSuite = {
     [range('done', { lt: true }), 'bde'],
     [not(range('due', { gt: 1_000 })), 'acde'],
     [not(range('score', { lt: 100 })), 'ce'],
+  ]),
+
+  'matches the parts of a pattern in their order, never null': cases([
+    [like('kind', ['', '']), 'abce'],
+    [like('kind', ['x', '']), 'abc'],
+    [like('kind', ['', 'y']), 'c'],
+    [like('kind', ['', 'x', '']), 'abc'],
+    [like('kind', ['x', 'y']), 'c'],
+    [like('kind', ['x', 'x']), ''],
+    [like('kind', ['xy', 'y']), ''],
+    [like('kind', ['', 'y', 'x', '']), ''],
+    [like('kind', ['', '%', '']), ''],
+    [like('kind', ['', '_']), ''],
+    [not(like('kind', ['', 'y'])), 'abde'],
   ]),
 
   'matches prefixes, never null': cases([
@@ -175,7 +189,10 @@ export const where: StoreSuite = {
       [exists(labels, { nonsense: 'name' })],
       [exists(labels, { item: 'id' }, eq('nonsense', 1)), 'nonsense'],
       [and(or(not(eq('nonsense', 1)))), 'nonsense'],
-      [{ op: 'like', column: 'name' } as unknown as Where],
+      [like('rank', ['1', '']), 'rank'],
+      [like('name', ['', '\0', '']), 'name'],
+      [like('name', ['a']), 'name'],
+      [{ op: 'sounds', column: 'name' } as unknown as Where],
     ];
     for (const [condition, key] of refused) {
       await refuses(

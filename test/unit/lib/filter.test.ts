@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { DomainError } from '../../../core/contracts/errors.ts';
-import { and, eq, isIn, isNull, ne, not, or, prefix, range, type Where } from '../../../core/contracts/query.ts';
+import { and, eq, isIn, isNull, like, ne, not, or, prefix, range, type Where } from '../../../core/contracts/query.ts';
 import { type FilterFields, parseFilter } from '../../../core/lib/filter.ts';
 
 const ranks = ['CRITICAL', 'MAJOR', 'MINOR'];
@@ -127,8 +127,18 @@ describe('parseFilter', () => {
       'summary = "abc\\*"': eq('summary', 'abc*'),
     }));
 
-  it('refuses a star anywhere else', () => {
-    for (const source of ['summary = "*c"', 'summary = "a*c"', 'summary = "a**"']) refuses(source, /at the end/, 11);
+  it('takes a star anywhere for any text', () =>
+    gives({
+      'summary = "*c"': like('summary', ['', 'c']),
+      'summary = "*b*"': like('summary', ['', 'b', '']),
+      'summary = *b*': like('summary', ['', 'b', '']),
+      'summary:"a*c"': like('summary', ['a', 'c']),
+      'summary != "a*\\**"': not(like('summary', ['a', '*', ''])),
+      'summary = "*"': prefix('summary', ''),
+      'email = "*@Example.com"': like('email_key', ['', '@example.com']),
+    }));
+
+  it('refuses a star where a value is no text, or has an order', () => {
     refuses('summary < "a*"', /without a wildcard/);
     refuses('status = NE*', /one of: NEW, CLOSED, REOPENED without a wildcard/);
     refuses('number = 1*', /a whole number without/);

@@ -175,8 +175,8 @@ export interface ListIssuesRequest {
   /** One of: created_at, updated_at, due_at, priority, number (within a project); each may be followed by "desc". */
   orderBy: string;
   /**
-   * Fields: project_id, key, number, summary, type, priority, status, resolution, assignee_id, reporter_id, due_at,
-   * created_at, updated_at.
+   * Fields: id, project_id, key, number, summary, description, type, priority, status, resolution, assignee_id,
+   * reporter_id, due_at, created_at, updated_at.
    */
   filter: string;
   /** Words of summary or description; each must begin a word there. */
@@ -239,6 +239,10 @@ export interface ListIssueHistoryRequest {
   /** 0 = 50; above 1000 = 1000. */
   pageSize: number;
   pageToken: string;
+  /** time, which may be followed by "desc". */
+  orderBy: string;
+  /** Fields: time, actor_id, kind, revision. */
+  filter: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2338,7 +2342,7 @@ export const AllowedTransition: MessageFns<AllowedTransition> = {
 };
 
 function createBaseListIssueHistoryRequest(): ListIssueHistoryRequest {
-  return { id: "", pageSize: 0, pageToken: "", _unknownFields: {} };
+  return { id: "", pageSize: 0, pageToken: "", orderBy: "", filter: "", _unknownFields: {} };
 }
 
 export const ListIssueHistoryRequest: MessageFns<ListIssueHistoryRequest> = {
@@ -2351,6 +2355,12 @@ export const ListIssueHistoryRequest: MessageFns<ListIssueHistoryRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(34).string(message.orderBy);
+    }
+    if (message.filter !== "") {
+      writer.uint32(42).string(message.filter);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2400,6 +2410,22 @@ export const ListIssueHistoryRequest: MessageFns<ListIssueHistoryRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2428,6 +2454,8 @@ export const ListIssueHistoryRequest: MessageFns<ListIssueHistoryRequest> = {
     message.id = object.id ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.orderBy = object.orderBy ?? "";
+    message.filter = object.filter ?? "";
     return message;
   },
 };

@@ -104,7 +104,7 @@ export interface ListProjectsRequest {
   pageToken: string;
   /** One of: created_at, key, name; each may be followed by "desc". */
   orderBy: string;
-  /** Fields: key, name, archived, created_at, updated_at. */
+  /** Fields: id, key, name, description, archived, created_at, updated_at. */
   filter: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

@@ -96,7 +96,7 @@ export interface ListUsersRequest {
   pageToken: string;
   /** One of: created_at, name, email; each may be followed by "desc". */
   orderBy: string;
-  /** Fields: name, email, created_at, updated_at. */
+  /** Fields: id, name, email, created_at, updated_at. */
   filter: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

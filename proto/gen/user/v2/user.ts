@@ -162,7 +162,7 @@ export interface ListUsersRequest {
   pageToken: string;
   /** One of: created_at, name, email; each may be followed by "desc". */
   orderBy: string;
-  /** Fields: name, first_name, last_name, email, is_active, role, time_zone, locale, created_at, updated_at. */
+  /** Fields: id, name, first_name, last_name, email, is_active, role, time_zone, locale, created_at, updated_at. */
   filter: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
