@@ -33,6 +33,12 @@ const variables = [
     sets: [{ plugin: 'rest', path: ['host'] }],
   },
   {
+    name: 'CORS_ORIGINS',
+    kind: 'list',
+    doc: 'Web pages of which origins may call the HTTP server: `https://app.example.com`, or `*` for all; none when it is not set.',
+    sets: [{ plugin: 'rest', path: ['cors', 'origins'] }],
+  },
+  {
     name: 'ENVIRONMENT',
     kind: 'text',
     default: 'development',

@@ -25,6 +25,8 @@ interface Described {
 export type Variable = Described &
   (
     | { readonly kind: 'text' }
+    /** Texts with commas between them. */
+    | { readonly kind: 'list' }
     | { readonly kind: 'switch' }
     | { readonly kind: 'integer'; readonly min: number; readonly max: number }
     | {
@@ -46,7 +48,7 @@ export interface GivenText {
 export type Given = ReadonlyMap<string, GivenText>;
 
 export interface VariableValue {
-  readonly value: string | number | boolean;
+  readonly value: string | number | boolean | readonly string[];
   readonly origin: string;
   readonly source: 'default' | 'file' | 'variable';
   readonly secret: boolean;
@@ -72,7 +74,7 @@ export function readVariables(
     const text = found?.text ?? variable.default;
     if (text === undefined) continue;
     const value = parse(variable, text, found?.origin ?? 'default');
-    if (typeof value === 'object') problems.push(value);
+    if (isProblem(value)) problems.push(value);
     else
       values.set(variable.name, {
         value,
@@ -109,11 +111,21 @@ function nest(path: readonly string[], value: unknown): Record<string, unknown> 
   return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Record<string, unknown>;
 }
 
-function parse(variable: Variable, text: string, origin: string): string | number | boolean | Problem {
+function isProblem(value: VariableValue['value'] | Problem): value is Problem {
+  return typeof value === 'object' && 'code' in value;
+}
+
+function parse(variable: Variable, text: string, origin: string): VariableValue['value'] | Problem {
   const where = origin.startsWith(`variable ${variable.name}`) ? origin : `variable ${variable.name} (${origin})`;
   switch (variable.kind) {
     case 'text':
       return text;
+    case 'list': {
+      const items = text.split(',').map((item) => item.trim());
+      return items.includes('')
+        ? problem('BAD_CONFIG', { where, what: 'must be a list with commas, and nothing empty in it' })
+        : items;
+    }
     case 'switch':
       if (/^(true|1|yes|on)$/i.test(text)) return true;
       if (/^(false|0|no|off)$/i.test(text)) return false;

@@ -6,6 +6,7 @@ import type { Logger } from '../../core/kernel/index.ts';
 import { requestIdOf } from '../../core/lib/request-id.ts';
 import { answer, answerAndClose } from './answer.ts';
 import { ClientGone, hasBody, mustClose, readBody } from './body.ts';
+import type { Cors } from './cors.ts';
 import { badRequest, errorAnswer, GatewayError } from './errors.ts';
 import { commonHeaders, malformed } from './refusal.ts';
 import type { Router } from './router.ts';
@@ -18,6 +19,8 @@ export interface GatewayOptions {
   readonly api: Api;
   readonly router: Router<Route>;
   readonly maxBodyBytes: number;
+  /** Undefined: no page of another origin may read an answer. */
+  readonly cors: Cors | undefined;
   readonly log: Logger;
   /** While it is there, no answer may leave before it settles. */
   readonly held: () => Promise<void> | undefined;
@@ -43,6 +46,7 @@ export function createGateway(options: GatewayOptions): Koa {
   app.on('error', (err: unknown) => log.debug({ err }, 'a connection failed'));
   app.use(async (ctx) => {
     const exchange = open(ctx);
+    options.cors?.setHeaders(ctx.req, ctx.res);
     try {
       await serve(options, exchange);
     } catch (error) {
@@ -77,13 +81,15 @@ async function serve(options: GatewayOptions, exchange: Exchange): Promise<void>
   const path = target.path.startsWith('/') ? splitPath(target.path) : undefined;
   if (path === undefined) throw badRequest('INVALID_PATH', 'the path is not percent-encoded UTF-8');
 
-  const found = options.router.match(method, path);
+  const isPreflight = options.cors?.isPreflight(request) ?? false;
+  const found = isPreflight ? undefined : options.router.match(method, path);
   if (found === undefined) {
     const allowed = options.router.allowed(path);
     if (allowed.length === 0)
       throw new GatewayError('NOT_FOUND', 'PATH_NOT_FOUND', 'nothing has this path: see the API documentation');
     if (method !== 'OPTIONS') throw methodNotAllowed(method, allowed);
     response.setHeader('Allow', allowed.join(', '));
+    if (isPreflight) options.cors?.allow(response, allowed);
     return answer(ctx, 204, undefined);
   }
   if (found.kind === 'method')

@@ -5,6 +5,7 @@ import { httpRoutes } from '../../core/contracts/http.ts';
 import { seeded } from '../../core/contracts/seed.ts';
 import { restServer } from '../../core/contracts/servers.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { Cors, corsSettings } from './cors.ts';
 import { createGateway } from './gateway.ts';
 import { HttpServer } from './server.ts';
 import { buildTable } from './table.ts';
@@ -23,6 +24,8 @@ export default definePlugin({
     port: z.number().int().min(0).max(65_535).default(8080),
     maxBodyBytes: z.number().int().min(1024).max(67_108_864).default(1_048_576),
     idleGraceMs: z.number().int().min(0).max(60_000).default(500),
+    /** Absent: no page of another origin may read an answer. */
+    cors: corsSettings.optional(),
   }),
   setup({ config, deps, log, defer }) {
     const server = new HttpServer({ idleGraceMs: config.idleGraceMs });
@@ -34,6 +37,7 @@ export default definePlugin({
           api: deps.api,
           router: buildTable(deps.api, httpRoutes, (method) => log.debug({ method }, 'streams, and so has no route')),
           maxBodyBytes: config.maxBodyBytes,
+          cors: config.cors && new Cors(config.cors),
           log,
           held: () => server.held,
           closesAfter: (response) => server.closesAfter(response),

@@ -54,7 +54,7 @@ describe('the matrix of variables', () => {
         );
       });
 
-  for (const variable of matrix.variables.filter((one) => one.kind !== 'text'))
+  for (const variable of matrix.variables.filter((one) => one.kind !== 'text' && one.kind !== 'list'))
     it(`refuses a bad ${variable.name}, and says what it takes`, async () => {
       const [problem, ...others] = await problemsOf(() => settings({ [variable.name]: 'nonsense-99' }));
       assert.equal(others.length, 0);
@@ -77,8 +77,17 @@ describe('the matrix of variables', () => {
         const [text, value] = example(variable);
         const section = await sectionOf({ [variable.name]: text }, plugin);
         const found = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], section);
-        assert.equal(found, value, variable.name);
+        assert.deepEqual(found, value, variable.name);
       }
+  });
+
+  it('refuses an origin that no browser sends, and says how one is written', async () => {
+    for (const origins of ['app.example.com', 'https://app.example.com/', '*,https://app.example.com', 'null']) {
+      const [problem] = await problemsOf(() => prepared({ CORS_ORIGINS: origins }));
+      assert.deepEqual([problem?.code, /example\.com\/|null/.test(problem!.message)], ['BAD_CONFIG', false]);
+      assert.match(problem!.message, /'cors\.origins.*https:\/\/host.*\(variable CORS_ORIGINS\)/);
+    }
+    assert.equal((await problemsOf(() => prepared({ CORS_ORIGINS: 'https://a.example,' })))[0]?.code, 'BAD_CONFIG');
   });
 
   it('knows the settings of the plugins', () => {
@@ -90,6 +99,7 @@ describe('the matrix of variables', () => {
       'GRPC_HOST grpc.host',
       'HTTP_PORT rest.port',
       'HTTP_HOST rest.host',
+      'CORS_ORIGINS rest.cors.origins',
       'CACHE_TTL cache-memory.ttlSeconds',
       'MEMORY_CACHE_SIZE cache-memory.maxEntries',
       'SEED_USER_COUNT seed.counts.users',
@@ -142,12 +152,15 @@ function example(variable: Variable): [string, unknown] {
     }
     case 'text':
       return ['127.0.0.1', '127.0.0.1'];
+    case 'list':
+      return ['http://a.example, http://b.example', ['http://a.example', 'http://b.example']];
   }
 }
 
 function rowOf(variable: Variable): string {
   const values = {
     text: () => 'text',
+    list: () => 'list, with commas',
     switch: () => 'true, false',
     integer: () => (variable.kind === 'integer' ? `${variable.min} to ${variable.max}` : ''),
     choice: () => {
