@@ -16,6 +16,7 @@ const EXPECTED = [200, 400, 404, 409, 412];
 const deck = {
   createUser: 1,
   createUserV2: 2,
+  bulkCreateUsers: 1,
   updateUser: 1,
   updateUserV2: 1,
   deactivateUser: 1,
@@ -36,6 +37,8 @@ const deck = {
   assignIssue: 8,
   transitionIssue: 12,
   deleteIssue: 3,
+  batchCreateIssues: 3,
+  batchUpdateIssues: 4,
 } as const;
 type Mutation = keyof typeof deck;
 export const mutations = Object.keys(deck) as Mutation[];
@@ -65,6 +68,9 @@ export async function runWorkload(
   await Promise.all(Array.from({ length: lanes }, lane));
   return accepted;
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+const writtenOf = ({ results }: any) => results.flatMap(({ written }: any) => (written ? [written.issue] : []));
 
 interface Known {
   /** Of its resource: '/v1/issues/...'. */
@@ -163,30 +169,29 @@ class World {
         return this.#change(member, 'PATCH', member.path, { role: pick(['OWNER', 'MEMBER', 'VIEWER']) });
       case 'removeMember':
         return this.#drop(this.#members, member, member.path);
-      case 'createIssue': {
-        const [status] = some(STATUSES);
-        const [assigneeId] = some(this.#users.map(({ id }) => id));
-        return this.#make(this.#issues, 'issue', '/v1/issues', {
-          projectId: project.id,
-          summary: `Issue ${n}`,
-          ...(status && { status }),
-          ...(assigneeId && { assigneeId }),
-          ...((status === 'RESOLVED' || status === 'CLOSED') && { resolution: pick(RESOLUTIONS) }),
-          ...(integer(0, 1) && { dueAt: '2031-02-03T04:05:06.000007Z', priority: 'MINOR', type: 'FEATURE' }),
-        });
+      case 'bulkCreateUsers': {
+        // Two of a hundred times an address that another call wants at the same time.
+        const email = (i: number) => (integer(0, 99) < 2 ? 'Taken@Example.com' : `Bulk${n}.${i}@Example.com`);
+        const requests = Array.from({ length: integer(1, 3) }, (_, i) => ({ name: text.name, email: email(i) }));
+        return this.#makeAll(this.#users, '/v2/users:bulkCreate', { requests }, ({ users }) => users);
+      }
+      case 'createIssue':
+        return this.#make(this.#issues, 'issue', '/v1/issues', this.#newIssue(project, n));
+      case 'batchCreateIssues': {
+        const requests = Array.from({ length: integer(1, 4) }, () => this.#newIssue(one(this.#projects), n));
+        const body = { requests, atomic: integer(0, 2) === 0 };
+        return this.#makeAll(this.#issues, '/v1/issues:batchCreate', body, writtenOf);
       }
       case 'updateIssue':
-        return this.#change(
-          issue,
-          'PATCH',
-          issue.path,
-          pick<object>([
-            { summary: `Summary ${n}`, description: `text ${n}` },
-            { priority: pick(['CRITICAL', 'MINOR']), type: 'COSMETIC' },
-            { dueAt: pick([null, '2030-01-01T00:00:00Z']) },
-            { resolution: pick(RESOLUTIONS) },
-          ]),
-        );
+        return this.#change(issue, 'PATCH', issue.path, this.#issueChange(n));
+      case 'batchUpdateIssues': {
+        const requests = Array.from({ length: integer(1, 5) }, () => {
+          const { id, etag } = one(this.#issues);
+          const change = pick<object>([this.#issueChange(n), { assigneeId: pick(['', user.id]) }]);
+          return { id: id || 'NONE-1', ...change, ...(integer(0, 4) === 0 && { etag }) };
+        });
+        return this.#tracker.http('POST', '/v1/issues:batchUpdate', { requests, atomic: integer(0, 2) === 0 });
+      }
       case 'assignIssue':
         return this.#change(issue, 'PATCH', issue.path, { assigneeId: pick(['', user.id, user.id]) });
       case 'transitionIssue': {
@@ -202,6 +207,45 @@ class World {
       case 'deleteIssue':
         return this.#drop(this.#issues, issue, issue.path);
     }
+  }
+
+  #newIssue(project: Known, n: number): object {
+    const { pick, integer } = this.#random;
+    const some = <T>(values: readonly T[]) => (integer(0, 1) ? [pick(values)] : []);
+    const [status] = some(STATUSES);
+    const [assigneeId] = some(this.#users.map(({ id }) => id));
+    return {
+      projectId: project.id,
+      summary: `Issue ${n}`,
+      ...(status && { status }),
+      ...(assigneeId && { assigneeId }),
+      ...((status === 'RESOLVED' || status === 'CLOSED') && { resolution: pick(RESOLUTIONS) }),
+      ...(integer(0, 1) && { dueAt: '2031-02-03T04:05:06.000007Z', priority: 'MINOR', type: 'FEATURE' }),
+    };
+  }
+
+  #issueChange(n: number): object {
+    const { pick } = this.#random;
+    return pick<object>([
+      { summary: `Summary ${n}`, description: `text ${n}` },
+      { priority: pick(['CRITICAL', 'MINOR']), type: 'COSMETIC' },
+      { dueAt: pick([null, '2030-01-01T00:00:00Z']) },
+      { resolution: pick(RESOLUTIONS) },
+    ]);
+  }
+
+  async #makeAll(
+    list: Known[],
+    path: string,
+    body: object,
+    // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+    madeOf: (body: any) => { readonly id: string; readonly etag: string }[],
+  ) {
+    const answer = await this.#tracker.http('POST', path, body);
+    const resource = path.replace('/v2/', '/v1/').replace(/:.*/, '');
+    if (answer.status === 200)
+      for (const { id, etag } of madeOf(answer.body)) list.push({ id, etag, path: `${resource}/${id}` });
+    return answer;
   }
 
   async #make(list: Known[], resource: string, path: string, body: object) {
