@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const launcher = join(import.meta.dirname, '../../core/cli/tracker.js');
+
+/** The tracker as a process of its own, on free ports. */
+export interface ServerProcess {
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  /** Resident memory in MiB; 0 where the system does not tell. */
+  memory(): number;
+  /** What it logged as warnings and errors. */
+  readonly complaints: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** Rejects with what the process wrote, when it ends before it is ready. */
+export async function startServer(
+  variables: Readonly<Record<string, string>> = {},
+  nodeArgs: readonly string[] = [],
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [...nodeArgs, launcher, 'run'], {
+    env: { ...process.env, GRPC_PORT: '0', HTTP_PORT: '0', LOG_CALLS: 'none', ...variables },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const complaints: string[] = [];
+  const ports = { grpc: 0, http: 0 };
+  const ready = new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      const line = JSON.parse(text);
+      if (line.msg === 'gRPC is listening') ports.grpc = Number(/\d+$/.exec(line.address)?.[0]);
+      if (line.msg === 'serving HTTP') ports.http = line.port;
+      if (line.msg === 'ready') resolve();
+      if (line.level === 'warn' || line.level === 'error') complaints.push(text);
+    });
+  });
+  await ready;
+  return {
+    grpcPort: ports.grpc,
+    httpPort: ports.http,
+    memory: () => residentMiB(child),
+    complaints,
+    async stop() {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
+
+function residentMiB({ pid }: ChildProcess): number {
+  try {
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+  } catch {
+    return 0;
+  }
+}
