@@ -8,7 +8,10 @@ import { answer, answerAndClose } from './answer.ts';
 import { ClientGone, hasBody, mustClose, readBody } from './body.ts';
 import type { Cors } from './cors.ts';
 import { badRequest, errorAnswer, GatewayError } from './errors.ts';
+import type { Gzip } from './gzip.ts';
+import { checkNoneMatch } from './preconditions.ts';
 import { commonHeaders, malformed } from './refusal.ts';
+import { represent } from './represent.ts';
 import type { Router } from './router.ts';
 import { splitPath } from './router.ts';
 import type { MethodRoute } from './routes.ts';
@@ -21,6 +24,8 @@ export interface GatewayOptions {
   readonly maxBodyBytes: number;
   /** Undefined: no page of another origin may read an answer. */
   readonly cors: Cors | undefined;
+  /** Undefined: nothing is compressed. */
+  readonly gzip: Gzip | undefined;
   readonly log: Logger;
   /** While it is there, no answer may leave before it settles. */
   readonly held: () => Promise<void> | undefined;
@@ -106,11 +111,12 @@ async function serve(options: GatewayOptions, exchange: Exchange): Promise<void>
 }
 
 async function call(
-  { api, maxBodyBytes }: GatewayOptions,
+  { api, maxBodyBytes, gzip }: GatewayOptions,
   { ctx, request, response, requestId, signal }: Exchange,
   route: MethodRoute,
   parts: (body: Buffer | undefined) => Parameters<typeof decodeRequest>[1],
 ): Promise<void> {
+  checkNoneMatch(request.headers, route.method.policy.effect);
   const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;
   const message = decodeRequest(route, parts(body), api.registry);
   const header = (name: string) => {
@@ -119,9 +125,7 @@ async function call(
   };
   const bytes = await api.unary(route.method, message, { requestId, signal, header });
   const result = encodeResponse(route, bytes, api.registry);
-  response.setHeader('Content-Type', 'application/json');
-  if (result.etag !== undefined) response.setHeader('ETag', result.etag);
-  answer(ctx, 200, result.body);
+  await represent(ctx, result, gzip);
 }
 
 function fail({ log, maxBodyBytes }: GatewayOptions, exchange: Exchange, error: unknown): void {

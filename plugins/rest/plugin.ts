@@ -7,6 +7,7 @@ import { restServer } from '../../core/contracts/servers.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { Cors, corsSettings } from './cors.ts';
 import { createGateway } from './gateway.ts';
+import { Gzip } from './gzip.ts';
 import { HttpServer } from './server.ts';
 import { buildTable } from './table.ts';
 
@@ -24,6 +25,9 @@ export default definePlugin({
     port: z.number().int().min(0).max(65_535).default(8080),
     maxBodyBytes: z.number().int().min(1024).max(67_108_864).default(1_048_576),
     idleGraceMs: z.number().int().min(0).max(60_000).default(500),
+    gzip: z.boolean().default(true),
+    /** Smaller answers are not compressed. */
+    gzipMinBytes: z.number().int().min(0).max(67_108_864).default(1024),
     /** Absent: no page of another origin may read an answer. */
     cors: corsSettings.optional(),
   }),
@@ -37,6 +41,7 @@ export default definePlugin({
           api: deps.api,
           router: buildTable(deps.api, httpRoutes, (method) => log.debug({ method }, 'streams, and so has no route')),
           maxBodyBytes: config.maxBodyBytes,
+          gzip: config.gzip ? new Gzip(config.gzipMinBytes) : undefined,
           cors: config.cors && new Cors(config.cors),
           log,
           held: () => server.held,

@@ -5,12 +5,11 @@ import { errorAnswer, GatewayError, statusText } from './errors.ts';
 /** Milliseconds for which more is read and thrown away, so that the caller sees the answer. */
 const LINGER = 2000;
 
-/** The headers that every answer has. */
+/** The headers that every answer begins with. */
 export function commonHeaders(requestId: string): Readonly<Record<string, string>> {
   return {
     'X-Request-Id': requestId,
     'X-Content-Type-Options': 'nosniff',
-    // The ETag is a resource's, for If-Match. An answer may show more than the resource, so it does not validate a copy.
     'Cache-Control': 'no-store',
   };
 }

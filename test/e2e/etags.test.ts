@@ -227,6 +227,36 @@ describe('etags', () => {
     assert.deepEqual(await read(), now);
   });
 
+  it('of what was read validate a copy of it: a change of anything that it shows is never hidden', async () => {
+    const project = await make.project();
+    const issue = await make.issue();
+    const { projectId } = (await tracker.http('GET', issue.path)).body.issue;
+    const details = `${issue.path}?include_details=true`;
+    const changes: [string, () => Promise<unknown>][] = [
+      // Neither of these changes the etag of the project, or of the issue.
+      [project.path, () => post('/v1/issues', { projectId: project.name['id'], summary: 'one' })],
+      [details, () => tracker.http('PATCH', `/v1/projects/${projectId}`, { description: 'changed' })],
+      [issue.path, () => tracker.http('PATCH', issue.path, { summary: 'changed' })],
+    ];
+    for (const [path, change] of changes) {
+      const first = await tracker.http('GET', path);
+      const condition = { 'if-none-match': first.headers.get('etag') ?? 'missing' };
+      const same = await tracker.http('GET', path, undefined, condition);
+      assert.deepEqual([path, same.status, same.body], [path, 304, '']);
+      await change();
+      const after = await tracker.http('GET', path, undefined, condition);
+      const plain = await tracker.http('GET', path);
+      assert.deepEqual([path, after.status, after.body], [path, 200, plain.body]);
+      const [resource] = Object.values<{ etag: string }>(first.body);
+      assert.ok(first.headers.get('etag')?.startsWith(`"${resource?.etag}~`));
+    }
+    const read = await tracker.http('GET', project.path);
+    const etag = read.headers.get('etag') ?? '';
+    await post('/v1/issues', { projectId: project.name['id'], summary: 'two' });
+    assert.equal((await tracker.http('PATCH', project.path, { name: 'X' }, { 'if-match': etag })).status, 200);
+    assert.equal((await tracker.http('PATCH', project.path, { name: 'Y' }, { 'if-match': etag })).status, 412);
+  });
+
   it('stay when nothing changes, and of a project when an issue does', async () => {
     const { path, name, read } = await make.project();
     const before = (await read())!.etag;

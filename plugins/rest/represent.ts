@@ -1,0 +1,28 @@
+import { hash } from 'node:crypto';
+import type { Context } from 'koa';
+import { answer } from './answer.ts';
+import type { Gzip } from './gzip.ts';
+import { isKnown, representationTag } from './preconditions.ts';
+import type { ResponseParts } from './transcode.ts';
+
+const DIGEST_LENGTH = 16;
+
+/**
+ * Answers with a message. What was read and has an etag can be validated: its tag is that of this representation, and
+ * a caller that has it gets 304. The answer to a change has the resource's own tag.
+ */
+export async function represent(ctx: Context, { body, etag }: ResponseParts, gzip: Gzip | undefined): Promise<void> {
+  const { req: request, res: response } = ctx;
+  response.setHeader('Content-Type', 'application/json');
+  gzip?.setVary(response, body);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (etag !== undefined && isRead) {
+    const tag = representationTag(etag, hash('sha256', body, 'base64url').slice(0, DIGEST_LENGTH));
+    response.setHeader('ETag', tag);
+    // Kept by the caller alone, and used again only after it was asked for.
+    response.setHeader('Cache-Control', 'private, no-cache');
+    const known = request.headers['if-none-match'];
+    if (known !== undefined && isKnown(known, tag)) return answer(ctx, 304, undefined);
+  } else if (etag !== undefined) response.setHeader('ETag', etag);
+  answer(ctx, 200, gzip === undefined ? body : await gzip.encode(request, response, body));
+}
