@@ -61,7 +61,7 @@ export class UserService implements Users {
         // The store says that one is taken, and not which one; it may be free again by now.
         const index = await this.#store.read((tx) => firstTaken(tx, users), { signal: caller.signal });
         if (index !== undefined) throw ofItem(index, error);
-        if (left === 1) throw error;
+        if (left === 1) throw alreadyExists('requests', 'one of them has an address that is taken', EMAIL_TAKEN);
       }
     }
   }
