@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type Store, StoreError } from '../../core/contracts/store.ts';
+import { StoreError } from '../../core/contracts/store.ts';
 import type { Plugin } from '../../core/kernel/index.ts';
-import memdb from '../../plugins/storage-memdb/plugin.ts';
 import { UserServiceService } from '../../proto/gen/user/v2/user.ts';
 import { checkLog, readLog } from '../support/replay.ts';
+import { storageThatWrites } from '../support/storage.ts';
 import { strictStorage } from '../support/strict-store.ts';
 import { type CallFailure, startTracker, type Tracker } from '../support/tracker.ts';
 
@@ -158,26 +158,13 @@ describe('users in bulk', () => {
 
 /** Reports at the commit, while it is told so, that an address is taken that no row has any more. */
 function lateStorage(refuses: () => boolean): Plugin {
-  return Object.freeze({
-    ...memdb,
-    setup(context: unknown) {
-      const made = memdb.setup(context);
-      const inner: Store = made.provides.store;
-      const write: Store['write'] = (fn, options) =>
-        inner.write(async (tx) => {
-          const result = await fn(tx);
-          if (refuses())
-            throw new StoreError('already_exists', 'the key is taken', { table: 'users', key: 'user_email' });
-          return result;
-        }, options);
-      const store = new Proxy(inner, {
-        get(target, name) {
-          if (name === 'write') return write;
-          const value = Reflect.get(target, name);
-          return typeof value === 'function' ? value.bind(target) : value;
-        },
-      });
-      return { ...made, provides: { store } };
-    },
-  });
+  return storageThatWrites(
+    (write) => (fn, options) =>
+      write(async (tx) => {
+        const result = await fn(tx);
+        if (refuses())
+          throw new StoreError('already_exists', 'the key is taken', { table: 'users', key: 'user_email' });
+        return result;
+      }, options),
+  );
 }
