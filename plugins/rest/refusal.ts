@@ -14,8 +14,13 @@ export function commonHeaders(requestId: string): Readonly<Record<string, string
   };
 }
 
+/** As node's parser throws it, with what it was reading. */
+export interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
 /** Answers what node's parser does not take for a request, and closes the connection. */
-export function refuse(socket: Socket, error: NodeJS.ErrnoException, requestId: string = randomUUID()): void {
+export function refuse(socket: Socket, error: ParserError, requestId: string = randomUUID()): void {
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -29,7 +34,9 @@ export function refuse(socket: Socket, error: NodeJS.ErrnoException, requestId: 
     Connection: 'close',
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${statusText(status)}\r\n${lines.join('')}\r\n${body}`);
+  // The answer to HEAD has no body (RFC 9112, 6.3); its method is known where the whole request came at once.
+  const shown = error.rawPacket?.toString('latin1', 0, 5) === 'HEAD ' ? '' : body;
+  socket.end(`HTTP/1.1 ${status} ${statusText(status)}\r\n${lines.join('')}\r\n${shown}`);
   const timer = setTimeout(() => socket.destroy(), LINGER);
   socket.once('close', () => clearTimeout(timer));
 }

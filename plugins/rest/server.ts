@@ -5,7 +5,7 @@ import { Server as NetServer } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { ListeningServer } from '../../core/contracts/servers.ts';
 import { Connections } from './connections.ts';
-import { refuse } from './refusal.ts';
+import { type ParserError, refuse } from './refusal.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Milliseconds. A request has to arrive in these times; an answer may take longer. */
@@ -133,7 +133,7 @@ export class HttpServer implements ListeningServer {
   }
 
   /** What cannot be parsed, or came too slowly. The requests before it are answered first. */
-  #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  #refuse(error: ParserError, socket: Socket): void {
     // The parser repeats its error with every byte that follows.
     if (!this.#connections.refuse(socket)) return;
     const answering = this.#connections.answeringOn(socket);

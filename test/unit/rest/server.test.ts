@@ -117,6 +117,11 @@ describe('rest: server', () => {
         assert.deepEqual([code, reason], [431, 'HEADERS_TOO_LARGE']);
       }
     });
+    it('is answered without a body where it is a HEAD request', async () => {
+      const { port } = await start();
+      const reply = await raw(port, `HEAD / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`);
+      assert.match(reply, /^HTTP\/1.1 431 .*\r\n\r\n$/s);
+    });
     it('is 417 where it expects something unknown', async () => {
       const { port } = await start();
       const { code, reason, requestId } = parsed(
