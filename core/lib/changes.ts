@@ -28,7 +28,8 @@ export interface RowChange {
   /** The row that counts the change, see log.ts. */
   readonly scope: readonly [table: AnyTable, key: Key];
   readonly entity: string;
-  readonly entityId: string;
+  /** Absent: the row's `id`. */
+  readonly entityId?: string;
   /** The fields that history records. */
   readonly fields: readonly string[];
   /** Absent: it was created. */
@@ -45,7 +46,8 @@ export interface RowChange {
 
 /** Records the change of one row in the transaction that makes it. Returns the scope's revision. */
 export function emitChange(tx: WriteTransaction, change: RowChange): Promise<{ readonly revision: number }> {
-  const { entity, entityId, fields, before, after, actor, context = null, show } = change;
+  const { entity, fields, before, after, actor, context = null, show } = change;
+  const { entityId = String((after ?? before)?.['id']) } = change;
   const changes = changesBetween(fields, before, after);
   return tx.emit(...change.scope, {
     entity,

@@ -1,8 +1,10 @@
 import { invalidField } from '../contracts/errors.ts';
-import type { Order, Page, Where } from '../contracts/query.ts';
+import { and, type Order, type Page, type Where } from '../contracts/query.ts';
 import { isStoreError, type TableReader } from '../contracts/store.ts';
 import type { AnyTable, Row } from '../contracts/tables.ts';
 import { cursorOf } from './cursor.ts';
+import { type FilterFields, parseFilter } from './filter.ts';
+import { parseOrder } from './order.ts';
 import { pageSize, readToken, writeToken } from './pages.ts';
 
 /** A page ends before its rows pass this many bytes, so that a response fits the message limit of 4 MiB. */
@@ -22,6 +24,42 @@ export interface ListOptions<T extends AnyTable> {
 
 /** What a caller says of a list; the service adds its table. */
 export type ListRequest = Omit<ListOptions<AnyTable>, 'table'>;
+
+/** The fields of a List request that say which part of a list it wants. */
+export interface ListFields {
+  readonly pageSize: number;
+  readonly pageToken: string;
+  readonly orderBy: string;
+  readonly filter: string;
+}
+
+/**
+ * What a List request asks for. `name` tells this list's tokens from those of others; `fields` may stand in its filter and
+ * `orders` in its order_by, whose first is the default; `where` is what the request's other fields ask for. `now` in
+ * microseconds is what relative times in the filter count from. INVALID_ARGUMENT that names the field.
+ */
+export function listRequest(
+  request: ListFields,
+  list: {
+    readonly name: string;
+    readonly fields: FilterFields;
+    readonly orders: Readonly<Record<string, readonly string[]>>;
+    readonly where?: Where | undefined;
+    readonly now?: number;
+  },
+): ListRequest {
+  const { pageSize, pageToken, orderBy } = request;
+  const { name, fields, orders, where, now } = list;
+  const filter = parseFilter(request.filter, fields, now === undefined ? undefined : { now });
+  const [first = []] = Object.values(orders);
+  return {
+    where: where && filter ? and(where, filter) : (where ?? filter),
+    order: parseOrder(orderBy, orders, { columns: first }),
+    pageSize,
+    pageToken,
+    query: JSON.stringify([name, where, orderBy, request.filter]),
+  };
+}
 
 /** One page of a list. It may be short, and even empty, before the last; `nextPageToken` is '' on the last. */
 export async function listPage<T extends AnyTable>(

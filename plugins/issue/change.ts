@@ -95,7 +95,6 @@ export async function emitIssue(
     scope: [projectScopes, scope.id],
     context: countsOf(scope),
     entity: 'issue',
-    entityId: (after ?? before)!.id,
     fields: historyFields,
     before,
     after,

@@ -1,7 +1,7 @@
 import { invalidField } from '../../core/contracts/errors.ts';
 import { and, eq, matchesText, type Where } from '../../core/contracts/query.ts';
 import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
-import type { ListRequest } from '../../core/lib/list.ts';
+import { type ListRequest, listRequest } from '../../core/lib/list.ts';
 import { parseOrder } from '../../core/lib/order.ts';
 import { pageSize, readToken, writeToken } from '../../core/lib/pages.ts';
 import { isUuid } from '../../core/lib/uuid.ts';
@@ -45,22 +45,18 @@ export function listOptions(request: ListIssuesRequest, now: number): ListReques
   const projectId = request.projectId.toLowerCase();
   const conditions: Where[] = [];
   if (projectId !== '') conditions.push(eq('project_id', projectId));
-  const filter = parseFilter(request.filter, fields, { now });
-  if (filter) conditions.push(filter);
   if (request.search !== '') {
     if (request.search.trim() === '') throw invalidField('search', 'must hold a word');
     conditions.push(matchesText(request.search));
   }
-  return {
-    where: conditions.length > 0 ? and(...conditions) : undefined,
+  return listRequest(request, {
+    name: 'issues',
+    fields,
     // A number means something only within a project, and only there an index orders by it.
-    order: parseOrder(request.orderBy, projectId === '' ? orders : { ...orders, number: ['number'] }, {
-      columns: ['created_at'],
-    }),
-    pageSize: request.pageSize,
-    pageToken: request.pageToken,
-    query: JSON.stringify(['issues', projectId, request.orderBy, request.filter, request.search]),
-  };
+    orders: projectId === '' ? orders : { ...orders, number: ['number'] },
+    where: conditions.length > 0 ? and(...conditions) : undefined,
+    now,
+  });
 }
 
 /** What a ListIssueHistory request asks of the log, and how the token of the next page is written. */

@@ -1,6 +1,5 @@
-import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
-import type { ListRequest } from '../../core/lib/list.ts';
-import { parseOrder } from '../../core/lib/order.ts';
+import type { FilterFields } from '../../core/lib/filter.ts';
+import { type ListFields, type ListRequest, listRequest } from '../../core/lib/list.ts';
 import { emailKey } from './profile.ts';
 
 const orders = { created_at: ['created_at'], name: ['name'], email: ['email_key'] };
@@ -23,23 +22,7 @@ export const filterFieldsV2: FilterFields = {
   locale: { column: 'locale', type: 'text' },
 };
 
-interface ListUsersRequest {
-  readonly pageSize: number;
-  readonly pageToken: string;
-  readonly orderBy: string;
-  readonly filter: string;
-}
-
-/**
- * What a ListUsers request asks of the service; the fields a filter may name differ between the versions. `now`:
- * microseconds, what relative times in the filter count from.
- */
-export function listOptions(request: ListUsersRequest, fields: FilterFields, now: number): ListRequest {
-  return {
-    where: parseFilter(request.filter, fields, { now }),
-    order: parseOrder(request.orderBy, orders, { columns: ['created_at'] }),
-    pageSize: request.pageSize,
-    pageToken: request.pageToken,
-    query: JSON.stringify(['users', request.orderBy, request.filter]),
-  };
+/** What a ListUsers request asks of the service; the fields a filter may name differ between the versions. */
+export function listOptions(request: ListFields, fields: FilterFields, now: number): ListRequest {
+  return listRequest(request, { name: 'users', fields, orders, now });
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { DomainError } from '../../../core/contracts/errors.ts';
-import type { Find, Page } from '../../../core/contracts/query.ts';
+import { and, eq, type Find, type Page } from '../../../core/contracts/query.ts';
 import { StoreError, type TableReader } from '../../../core/contracts/store.ts';
 import { defineTable, type Row, text } from '../../../core/contracts/tables.ts';
 import { cursorOf, readCursor } from '../../../core/lib/cursor.ts';
-import { listPage } from '../../../core/lib/list.ts';
+import { listPage, listRequest } from '../../../core/lib/list.ts';
 
 const notes = defineTable({ name: 'notes', columns: { id: text(), body: text() }, primaryKey: ['id'] });
 type Note = Row<typeof notes>;
@@ -95,5 +95,51 @@ describe('listPage', () => {
     });
     await assert.rejects(listPage(picky, { ...options, pageToken: nextPageToken }), refuses('page_token'));
     await assert.rejects(listPage(picky, options), StoreError);
+  });
+});
+
+describe('listRequest', () => {
+  const request = { pageSize: 10, pageToken: '', orderBy: '', filter: '' };
+  const list = {
+    name: 'notes',
+    fields: { body: { column: 'body', type: 'text' } },
+    orders: { newest: ['created_at', 'id'], body: ['body'] },
+  } as const;
+  const queryOf = (...args: Parameters<typeof listRequest>) => listRequest(...args).query;
+
+  it('asks for the filter and the conditions of the other fields together', () => {
+    const filtered = { ...request, filter: 'body = x' };
+    const where = eq('issue_id', 'i');
+    assert.equal(listRequest(request, list).where, undefined);
+    assert.deepEqual(listRequest(request, { ...list, where }).where, where);
+    assert.deepEqual(listRequest(filtered, list).where, eq('body', 'x'));
+    assert.deepEqual(listRequest(filtered, { ...list, where }).where, and(where, eq('body', 'x')));
+  });
+
+  it('orders by the first of the orders unless it is told another', () => {
+    assert.deepEqual(listRequest(request, list).order, { columns: ['created_at', 'id'] });
+    const { order } = listRequest({ ...request, orderBy: 'body desc' }, list);
+    assert.deepEqual(order, { columns: ['body'], descending: true });
+  });
+
+  it('tells lists apart by everything that decides which rows they have in which order, and not by the page', () => {
+    const queries = [
+      queryOf(request, list),
+      queryOf(request, { ...list, name: 'other notes' }),
+      queryOf(request, { ...list, where: eq('issue_id', 'i') }),
+      queryOf(request, { ...list, where: eq('issue_id', 'j') }),
+      queryOf({ ...request, filter: 'body = x' }, list),
+      queryOf({ ...request, orderBy: 'body' }, list),
+    ];
+    assert.equal(new Set(queries).size, queries.length);
+    assert.equal(queryOf({ ...request, pageSize: 3, pageToken: 'x' }, list), queries[0]);
+  });
+
+  it('keeps the list the same while the time goes on that its filter counts from', () => {
+    const recent = { ...request, filter: 'created_at > now-7d' };
+    const fields = { created_at: { column: 'created_at', type: 'timestamp' } } as const;
+    const at = (now: number) => listRequest(recent, { ...list, fields, now });
+    assert.notDeepEqual(at(1e15).where, at(2e15).where);
+    assert.equal(at(1e15).query, at(2e15).query);
   });
 });
