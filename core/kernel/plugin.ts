@@ -91,7 +91,8 @@ export type Instance<P extends Tokens, L extends Points> = Phases<L> &
     : { readonly provides: { readonly [K in keyof P]: ServiceOf<P[K]> } });
 
 type SetupResult<P extends Tokens, L extends Points> = keyof P extends never
-  ? Instance<P, L> | undefined
+  ? // biome-ignore lint/suspicious/noConfusingVoidType: a setup that only contributes ends without a return
+    Instance<P, L> | undefined | void
   : Instance<P, L>;
 
 export interface PluginSpec<

@@ -33,6 +33,18 @@ definePlugin({
 // @ts-expect-error a promised service must be returned
 definePlugin({ ...base, provides: { store }, setup: () => ({}) });
 
+definePlugin({
+  ...base,
+  contributes: { tables },
+  // A plugin that only contributes returns nothing.
+  setup({ contribute }) {
+    contribute.tables({ name: 'x' });
+  },
+});
+
+// @ts-expect-error and nothing else than an instance
+definePlugin({ ...base, setup: () => 5 });
+
 // @ts-expect-error and something must be returned at all
 definePlugin({ ...base, provides: { store }, setup: () => undefined });
 
