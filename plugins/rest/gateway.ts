@@ -16,7 +16,7 @@ import type { Router } from './router.ts';
 import { splitPath } from './router.ts';
 import type { MethodRoute } from './routes.ts';
 import type { Route } from './table.ts';
-import { decodeRequest, encodeResponse } from './transcode.ts';
+import { decodeRequest } from './transcode.ts';
 
 export interface GatewayOptions {
   readonly api: Api;
@@ -124,8 +124,7 @@ async function call(
     return Array.isArray(value) ? value.join(', ') : value;
   };
   const bytes = await api.unary(route.method, message, { requestId, signal, header });
-  const result = encodeResponse(route, bytes, api.registry);
-  await represent(ctx, result, gzip);
+  await represent(ctx, route.write(bytes), gzip);
 }
 
 function fail({ log, maxBodyBytes }: GatewayOptions, exchange: Exchange, error: unknown): void {

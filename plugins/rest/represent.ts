@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import type { Context } from 'koa';
 import { answer } from './answer.ts';
 import type { Gzip } from './gzip.ts';
-import { isKnown, representationTag } from './preconditions.ts';
-import type { ResponseParts } from './transcode.ts';
+import type { WrittenJson } from './json-writer.ts';
+import { entityTag, isKnown, representationTag } from './preconditions.ts';
 
 const DIGEST_LENGTH = 16;
 
@@ -11,7 +11,9 @@ const DIGEST_LENGTH = 16;
  * Answers with a message. What was read and has an etag can be validated: its tag is that of this representation, and
  * a caller that has it gets 304. The answer to a change has the resource's own tag.
  */
-export async function represent(ctx: Context, { body, etag }: ResponseParts, gzip: Gzip | undefined): Promise<void> {
+export async function represent(ctx: Context, written: WrittenJson, gzip: Gzip | undefined): Promise<void> {
+  const { body } = written;
+  const etag = written.etag === undefined ? undefined : entityTag(written.etag);
   const { req: request, res: response } = ctx;
   response.setHeader('Content-Type', 'application/json');
   gzip?.setVary(response, body);

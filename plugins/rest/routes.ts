@@ -3,6 +3,7 @@ import type { DescField, DescMessage, DescMethod, Registry } from '@bufbuild/pro
 import { getExtension, hasExtension, ScalarType } from '@bufbuild/protobuf';
 import type { Api, ApiMethod } from '../../core/contracts/api.ts';
 import { FIELD_MASK } from './fields.ts';
+import { type JsonWriter, JsonWriters } from './json-writer.ts';
 import type { Template, Variable } from './template.ts';
 import { parseTemplate } from './template.ts';
 
@@ -27,8 +28,6 @@ export interface MethodRoute {
   readonly output: DescMessage;
   /** '*': the body is the request; a field: it is that field; undefined: there is none. */
   readonly body: '*' | DescField | undefined;
-  /** The field that is the response's body, where it is not the whole response. */
-  readonly responseField: DescField | undefined;
   readonly path: readonly PathBinding[];
   /** The request's update_mask. */
   readonly mask: DescField | undefined;
@@ -36,8 +35,8 @@ export interface MethodRoute {
   readonly masked: { readonly message: DescMessage; readonly bound: ReadonlySet<string> };
   /** The property that If-Match fills. */
   readonly etag: string | undefined;
-  /** The properties that lead to the response's etag; empty where it has none. */
-  readonly responseEtag: readonly string[];
+  /** Writes the response's body, and finds its etag. */
+  readonly write: JsonWriter;
 }
 
 /** google.api.HttpRule as protobuf-es reads it. */
@@ -56,6 +55,7 @@ export function compileRoutes(
   api: Pick<Api, 'methods' | 'registry'>,
   onSkipped: (path: string) => void,
 ): MethodRoute[] {
+  const writers = new JsonWriters(api.registry);
   const routes: MethodRoute[] = [];
   const problems: string[] = [];
   for (const method of api.methods.values()) {
@@ -70,7 +70,7 @@ export function compileRoutes(
       problems.push(`${method.path}: additional_bindings must not nest`);
     for (const binding of bindings) {
       try {
-        routes.push(compileRoute(method, binding));
+        routes.push(compileRoute(method, binding, writers));
       } catch (error) {
         problems.push(`${method.path}: ${patternText(binding)}: ${(error as Error).message}`);
       }
@@ -94,7 +94,7 @@ function patternText({ pattern }: Pick<HttpRule, 'pattern'>): string {
   return `${pattern.case.toUpperCase()} ${pattern.value}`;
 }
 
-function compileRoute(method: ApiMethod, rule: HttpRule): MethodRoute {
+function compileRoute(method: ApiMethod, rule: HttpRule, writers: JsonWriters): MethodRoute {
   const { input, output } = method.descriptor;
   const { pattern } = rule;
   if (pattern.case === undefined) throw new Error('needs one of get, put, post, delete, patch, custom');
@@ -120,7 +120,6 @@ function compileRoute(method: ApiMethod, rule: HttpRule): MethodRoute {
     input,
     output,
     body,
-    responseField: rule.responseBody === '' ? undefined : topLevelField(output, rule.responseBody, 'response_body'),
     path,
     mask: mask?.fieldKind === 'message' ? mask : undefined,
     masked: {
@@ -128,8 +127,15 @@ function compileRoute(method: ApiMethod, rule: HttpRule): MethodRoute {
       bound: new Set(names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length))),
     },
     etag: stringProperty(input, 'etag'),
-    responseEtag: etagPath(output),
+    write: responseWriter(output, rule, writers),
   };
+}
+
+function responseWriter(output: DescMessage, rule: HttpRule, writers: JsonWriters): JsonWriter {
+  const etag = etagPath(output);
+  if (rule.responseBody === '') return writers.of(output, etag);
+  const { jsonName } = topLevelField(output, rule.responseBody, 'response_body');
+  return (bytes) => writers.reflect(output, etag, bytes, jsonName);
 }
 
 function bindVariable(input: DescMessage, variable: Variable): PathBinding {
@@ -166,12 +172,12 @@ function stringProperty(message: DescMessage, name: string): string | undefined 
 }
 
 /** The etag of the response, or else of its only resource: its only singular message that has one. */
-function etagPath(output: DescMessage): string[] {
+function etagPath(output: DescMessage): string[] | undefined {
   const own = stringProperty(output, 'etag');
   if (own !== undefined) return [own];
   const resources = output.fields.filter(
     (field) => field.fieldKind === 'message' && field.oneof === undefined && stringProperty(field.message, 'etag'),
   );
   const [only] = resources;
-  return resources.length === 1 ? [only!.localName, stringProperty(only!.message!, 'etag')!] : [];
+  return resources.length === 1 ? [only!.localName, stringProperty(only!.message!, 'etag')!] : undefined;
 }

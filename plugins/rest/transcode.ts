@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { DescField, JsonObject, JsonValue, Message, Registry } from '@bufbuild/protobuf';
-import { create, fromBinary, fromJson, mergeFromJson, toJson } from '@bufbuild/protobuf';
+import type { DescField, JsonValue, Message, Registry } from '@bufbuild/protobuf';
+import { create, fromJson, mergeFromJson } from '@bufbuild/protobuf';
 import { badField, badFields, badRequest } from './errors.ts';
 import { isObject } from './fields.ts';
 import { parseJson } from './json.ts';
 import { isWellFormed, locate } from './locate.ts';
 import { maskPaths, presentFields } from './mask.ts';
-import { entityTag, parseIfMatch } from './preconditions.ts';
+import { parseIfMatch } from './preconditions.ts';
 import { parseQuery, queryToJson, textToJson } from './query.ts';
 import type { Path } from './router.ts';
 import type { MethodRoute, PathBinding } from './routes.ts';
@@ -194,22 +194,4 @@ function setEtag(route: MethodRoute, message: Message, header: string): void {
 
 function conflict(field: string, where: string) {
   return badField(field, `must be what ${where} says, or be left out`, 'FIELD_CONFLICT');
-}
-
-export interface ResponseParts {
-  readonly body: string;
-  /** The header's value, in its quotes. */
-  readonly etag: string | undefined;
-}
-
-export function encodeResponse(route: MethodRoute, bytes: Uint8Array, registry: Registry): ResponseParts {
-  const message = fromBinary(route.output, bytes);
-  const json = toJson(route.output, message, { registry, alwaysEmitImplicit: true }) as JsonObject;
-  const field = route.responseField;
-  let etag: unknown = route.responseEtag.length === 0 ? undefined : message;
-  for (const property of route.responseEtag) etag = (etag as Properties | undefined)?.[property];
-  return {
-    body: JSON.stringify(field === undefined ? json : (json[field.jsonName] ?? null)),
-    etag: typeof etag === 'string' ? entityTag(etag) : undefined,
-  };
 }
