@@ -89,6 +89,14 @@ export function invalidField(field: string, description: string, reason = 'INVAL
   });
 }
 
+/** INVALID_ARGUMENT that names every field that is wrong; there is at least one. */
+export function invalidFields(fields: readonly FieldViolation[]): DomainError {
+  const [first, ...others] = fields;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  const place = first?.field === '' ? '' : `${first?.field}: `;
+  return new DomainError('INVALID_ARGUMENT', 'INVALID_FIELD', `${place}${first?.description}${more}`, { fields });
+}
+
 /** ALREADY_EXISTS that names the field whose value is taken. */
 export function alreadyExists(field: string, description: string, reason: string): DomainError {
   return new DomainError('ALREADY_EXISTS', reason, `${field}: ${description}`, {

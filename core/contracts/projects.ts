@@ -55,6 +55,24 @@ export interface Workflow {
   readonly unassignedStatus: string;
 }
 
+/** What a workflow has values for. */
+export type WorkflowField = 'type' | 'priority' | 'status' | 'resolution';
+
+/** What becomes of a value that the workflow after lacks. */
+export interface ValueMapping {
+  readonly field: WorkflowField;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A project's workflow and the one that takes its place, which is sound, with mappings that fit the two. */
+export interface WorkflowChange {
+  readonly projectId: string;
+  readonly before: Workflow;
+  readonly after: Workflow;
+  readonly mappings: readonly ValueMapping[];
+}
+
 /** What other services need to know of projects. */
 export interface Projects {
   /** The project as projectpb shows it, or undefined. Not for guards. */
@@ -82,6 +100,13 @@ export interface ProjectContents {
    * particular order: do not read those of others.
    */
   deleteAll(tx: WriteTransaction, projectId: string, actor: string | null): Promise<void>;
+  /**
+   * Brings them under another workflow, each change with its event, and the project's counts with them; the project's
+   * scope is locked, and the workflow's own event follows. Returns how many were changed. FAILED_PRECONDITION
+   * WORKFLOW_VALUE_IN_USE when some have a value that goes and that no mapping names, WORKFLOW_GUARD when some would
+   * lack what their status needs. Absent: nothing of a workflow is in them.
+   */
+  changeWorkflow?(tx: WriteTransaction, change: WorkflowChange, actor: string | null): Promise<number>;
 }
 
 export const projectContents = point<ProjectContents>('projects.contents');

@@ -1,6 +1,7 @@
 import { invalidField } from '../contracts/errors.ts';
 
-const camelCase = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+/** The JSON name of a field's proto name. */
+export const camelCase = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /**
  * Which of the fields an update changes, in the order of `allowed` (proto names): those that the mask names, in

@@ -9,7 +9,7 @@ import {
 } from '@bufbuild/protobuf';
 import { pathToString, reflect } from '@bufbuild/protobuf/reflect';
 import { createValidator, type Validator, type Violation } from '@bufbuild/protovalidate';
-import { DomainError, type FieldViolation } from '../../core/contracts/errors.ts';
+import { DomainError, type FieldViolation, invalidFields } from '../../core/contracts/errors.ts';
 import { MAX_VIOLATIONS } from '../../core/lib/rpc-status.ts';
 import type { BoundMethod } from './methods.ts';
 import { findBadText } from './text.ts';
@@ -39,7 +39,7 @@ export class RequestReader {
     if (result.kind === 'invalid')
       for (const violation of result.violations.slice(0, MAX_VIOLATIONS - found.length))
         found.push(describe(violation));
-    if (found.length > 0) throw invalidRequest(found);
+    if (found.length > 0) throw invalidFields(found);
     const bytes = toBinary(type, message);
     return definition.requestDeserialize(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
@@ -60,13 +60,6 @@ function decode(type: DescMessage, bytes: Uint8Array): Message {
     const message = `the request is not a ${type.typeName}: its bytes are damaged, or hold text that is not UTF-8`;
     throw new DomainError('INVALID_ARGUMENT', 'MALFORMED_REQUEST', message, { cause });
   }
-}
-
-function invalidRequest(fields: readonly FieldViolation[]): DomainError {
-  const [first, ...others] = fields;
-  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  const place = first?.field === '' ? '' : `${first?.field}: `;
-  return new DomainError('INVALID_ARGUMENT', 'INVALID_FIELD', `${place}${first?.description}${more}`, { fields });
 }
 
 function describe({ field, ruleId, message }: Violation): FieldViolation {

@@ -57,16 +57,26 @@ export async function changeIssue(
     assignee_id: assignee,
     due_at: patch.dueAt === undefined ? before.due_at : patch.dueAt,
   };
-  const changed = Object.entries(wanted).filter(([field, value]) => before[field as keyof IssueRow] !== value);
-  if (changed.length === 0) return { row: before, adjustments };
-  const row = await tx
-    .table(issuesTable)
-    .update(before.id, { ...Object.fromEntries(changed), updated_at: tx.now }, { ifVersion: before.version });
+  const row = await updateIssue(tx, before, wanted);
+  if (!row) return { row: before, adjustments };
   const opened = openness(workflow, status) - openness(workflow, before.status);
   const counted =
     opened === 0 ? scope : await tx.table(projectScopes).increment(scope.id, { open_issue_count: opened });
   await emitIssue(tx, counted, before, row, actor);
   return { row, adjustments };
+}
+
+/** Writes what differs, and returns the row; undefined when nothing does. */
+export async function updateIssue(
+  tx: WriteTransaction,
+  before: IssueRow,
+  wanted: Partial<IssueRow>,
+): Promise<IssueRow | undefined> {
+  const changed = Object.entries(wanted).filter(([field, value]) => before[field as keyof IssueRow] !== value);
+  if (changed.length === 0) return undefined;
+  return tx
+    .table(issuesTable)
+    .update(before.id, { ...Object.fromEntries(changed), updated_at: tx.now }, { ifVersion: before.version });
 }
 
 /** Deletes an issue with what belongs to it. The project's scope has the counts as they are without it. */

@@ -4,6 +4,7 @@ import { eq } from '../../core/contracts/query.ts';
 import type { UserReferences } from '../../core/contracts/users.ts';
 import { changeIssue, deleteIssue } from './change.ts';
 import { issuesTable } from './table.ts';
+import { changeIssues } from './workflow-change.ts';
 
 const BATCH = 1000;
 
@@ -29,7 +30,7 @@ export function assignedIssues(projects: Projects): UserReferences {
   };
 }
 
-/** Issues are deleted with their project, and what belongs to them with them. */
+/** Issues come under their project's workflow; they are deleted with it, and what belongs to them with them. */
 export function issuesOfProject(contents: () => readonly IssueContents[]): ProjectContents {
   return {
     name: 'issues',
@@ -48,5 +49,6 @@ export function issuesOfProject(contents: () => readonly IssueContents[]): Proje
         if (rows.length < BATCH) return;
       }
     },
+    changeWorkflow: changeIssues,
   };
 }

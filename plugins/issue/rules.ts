@@ -1,5 +1,6 @@
 import { failedPrecondition, invalidField } from '../../core/contracts/errors.ts';
-import type { StatusCategory, Workflow } from '../../core/contracts/projects.ts';
+import type { StatusCategory, Workflow, WorkflowField } from '../../core/contracts/projects.ts';
+import { valuesOf } from '../../core/lib/workflow-values.ts';
 
 /**
  * What the workflow says about one change of an issue. Pure: the same answer for the same workflow, state and wish.
@@ -30,17 +31,8 @@ export interface Outcome extends State {
 }
 
 /** Throws INVALID_ARGUMENT that names the field and lists the values, unless the workflow has this one. */
-export function checkValue(
-  field: 'type' | 'priority' | 'status' | 'resolution',
-  value: string,
-  workflow: Workflow,
-): void {
-  const values = {
-    type: workflow.types,
-    priority: workflow.priorities,
-    status: workflow.statuses.map((status) => status.name),
-    resolution: workflow.resolutions,
-  }[field];
+export function checkValue(field: WorkflowField, value: string, workflow: Workflow): void {
+  const values = valuesOf(workflow, field);
   if (!values.includes(value)) throw invalidField(field, `must be one of ${values.join(', ')}`, 'NOT_IN_WORKFLOW');
 }
 

@@ -2,15 +2,17 @@ import { type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
 import { invalidField } from '../../core/contracts/errors.ts';
 import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
-import { maskedFields } from '../../core/lib/masks.ts';
+import { camelCase, maskedFields } from '../../core/lib/masks.ts';
 import { parseOrder } from '../../core/lib/order.ts';
 import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
-import { ProjectServiceService } from '../../proto/gen/project/v1/project.ts';
+import { ProjectServiceService, type UpdateWorkflowRequest } from '../../proto/gen/project/v1/project.ts';
 import type { MemberService } from './members.ts';
 import { memberOf, type ProjectView, projectOf, workflowOf } from './messages.ts';
 import type { ProjectService } from './service.ts';
 import type { MemberRow } from './tables.ts';
+import type { WorkflowDraft } from './workflow-check.ts';
+import type { ChangedWorkflow, WorkflowService } from './workflows.ts';
 
 const projectFields: FilterFields = {
   id: { column: 'id', type: 'uuid' },
@@ -26,15 +28,54 @@ const memberFields: FilterFields = {
   role: { column: 'role', type: 'text', values: ['OWNER', 'MEMBER', 'VIEWER'] },
   created_at: { column: 'created_at', type: 'timestamp' },
 };
-/** Of the workflow of a project that has none of its own. */
-const DEFAULT_ETAG = '0';
 const byCreation = { columns: ['created_at'] };
 
 const projectAnswer = (view: ProjectView) => ({ project: projectOf(view) });
 const memberAnswer = (row: MemberRow) => ({ member: memberOf(row) });
 const nothing = () => ({});
 
-export function projectApi(projects: ProjectService, members: MemberService, clock: Clock): ServiceContribution {
+const workflowAnswer = (view: ChangedWorkflow) => ({ workflow: workflowOf(view), changedIssues: view.changed });
+
+/** In the order of the proto file. */
+const workflowParts = [
+  'types',
+  'priorities',
+  'default_priority',
+  'statuses',
+  'initial_status',
+  'resolutions',
+  'transitions',
+  'assigned_status',
+  'unassigned_status',
+] as const;
+
+/** What the request changes of the workflow. Over gRPC a list cannot say that it is present, unless something is in it. */
+function workflowPatch(request: UpdateWorkflowRequest): Partial<WorkflowDraft> {
+  const { types, priorities, resolutions } = request;
+  const parts = {
+    types,
+    priorities,
+    defaultPriority: request.defaultPriority,
+    statuses: request.statuses.map(({ name, category, guards }) => ({ name, category, guards })),
+    initialStatus: request.initialStatus,
+    resolutions,
+    transitions: request.transitions.map(({ from, to }) => ({ from, to })),
+    assignedStatus: request.assignedStatus,
+    unassignedStatus: request.unassignedStatus,
+  };
+  const present = Object.entries(parts).filter(([, value]) => value !== undefined && value.length > 0);
+  // The gateway names all that is in a body, also what is no part of the workflow.
+  const mask = request.updateMask?.filter((path) => path !== 'mappings');
+  const named = maskedFields(Object.fromEntries(present), workflowParts, mask).map(camelCase);
+  return Object.fromEntries(named.map((part) => [part, parts[part as keyof typeof parts] ?? '']));
+}
+
+export function projectApi(
+  projects: ProjectService,
+  members: MemberService,
+  workflows: WorkflowService,
+  clock: Clock,
+): ServiceContribution {
   return service({
     definition: ProjectServiceService,
     descriptors,
@@ -51,6 +92,7 @@ export function projectApi(projects: ProjectService, members: MemberService, clo
       removeProjectMember: { access: 'caller', effect: 'write' },
       listProjectMembers: { access: 'caller', effect: 'read' },
       getWorkflow: { access: 'caller', effect: 'read' },
+      updateWorkflow: { access: 'caller', effect: 'write' },
     },
     handlers: {
       createProject: (request, call) => answerOnce(call, projectAnswer, (caller) => projects.create(request, caller)),
@@ -100,7 +142,12 @@ export function projectApi(projects: ProjectService, members: MemberService, clo
         return { members: page.rows.map(memberOf), nextPageToken: page.nextPageToken };
       },
       async getWorkflow({ projectId }) {
-        return { workflow: workflowOf(projectId.toLowerCase(), await projects.getWorkflow(projectId), DEFAULT_ETAG) };
+        return { workflow: workflowOf(await workflows.get(projectId)) };
+      },
+      async updateWorkflow(request, call) {
+        const { projectId, mappings, etag } = request;
+        const patch = workflowPatch(request);
+        return answerOnce(call, workflowAnswer, (caller) => workflows.update(projectId, patch, mappings, etag, caller));
       },
     },
   });

@@ -11,6 +11,13 @@ export interface ProjectView {
   readonly scope: Row<typeof projectScopes>;
 }
 
+/** A project's workflow; version 0 is the default one, that nobody has changed yet. */
+export interface WorkflowView {
+  readonly projectId: string;
+  readonly workflow: Workflow;
+  readonly version: number;
+}
+
 export function projectOf({ row, scope }: ProjectView): Project {
   return {
     id: row.id,
@@ -43,7 +50,7 @@ export function memberOf(row: MemberRow): ProjectMember {
   };
 }
 
-export function workflowOf(projectId: string, workflow: Workflow, etag: string): WorkflowMessage {
+export function workflowOf({ projectId, workflow, version }: WorkflowView): WorkflowMessage {
   return {
     projectId,
     types: [...workflow.types],
@@ -55,6 +62,6 @@ export function workflowOf(projectId: string, workflow: Workflow, etag: string):
     transitions: workflow.transitions.map(({ from, to }) => ({ from, to: [...to] })),
     assignedStatus: workflow.assignedStatus,
     unassignedStatus: workflow.unassignedStatus,
-    etag,
+    etag: etagOf({ version }),
   };
 }

@@ -11,7 +11,8 @@ import { projectApi } from './api.ts';
 import { MemberService, memberships } from './members.ts';
 import { projectSeeder } from './seeder.ts';
 import { ProjectService } from './service.ts';
-import { membersTable, projectsTable } from './tables.ts';
+import { membersTable, projectsTable, workflowsTable } from './tables.ts';
+import { WorkflowService } from './workflows.ts';
 
 /** Projects, their members and their workflow: projectpb.ProjectService. */
 export default definePlugin({
@@ -25,14 +26,16 @@ export default definePlugin({
   setup({ deps, contribute }) {
     const service = new ProjectService(deps.store);
     const members = new MemberService(deps.store, deps.users);
-    contribute.tables(projectScopes, projectsTable, membersTable);
-    contribute.services(projectApi(service, members, deps.clock ?? systemClock));
+    const workflows = new WorkflowService(deps.store);
+    contribute.tables(projectScopes, projectsTable, membersTable, workflowsTable);
+    contribute.services(projectApi(service, members, workflows, deps.clock ?? systemClock));
     contribute.seeders(projectSeeder(service, members));
     contribute.userReferences(memberships);
     return {
       provides: { projects: service },
       start({ contents }) {
         service.contents = contents.map((each) => each.value);
+        workflows.contents = service.contents;
       },
     };
   },

@@ -19,7 +19,7 @@ import { baseKey, numberedKey } from './keys.ts';
 import { removeAllMembers } from './members.ts';
 import { type ProjectView, projectOf } from './messages.ts';
 import { type ProjectRow, projectsTable } from './tables.ts';
-import { defaultWorkflow } from './workflow.ts';
+import { deleteWorkflow, readWorkflow } from './workflow-rows.ts';
 
 const KEY_TAKEN = 'PROJECT_KEY_TAKEN';
 /** How often a key is derived anew when others take it first. */
@@ -92,6 +92,7 @@ export class ProjectService implements Projects {
       await removeAllMembers(tx, row.id, caller.actor.userId);
       // Deleting what was in it has changed the counts.
       const emptied = (await tx.table(projectScopes).get(row.id))!;
+      await deleteWorkflow(tx, emptied, caller.actor.userId);
       await emit(tx, emptied, row, undefined, caller);
       await tx.table(projectsTable).delete(row.id);
     });
@@ -123,27 +124,15 @@ export class ProjectService implements Projects {
     return view && projectOf(view);
   }
 
-  getWorkflow(id: string): Promise<Workflow> {
-    return this.#store.read(async (tx) => {
-      const row = await tx.table(projectsTable).get(id.toLowerCase());
-      if (!row) throw notFound('project', id);
-      return this.workflow(tx, row.id);
-    });
-  }
-
-  workflow(_tx: ReadTransaction, _projectId: string): Promise<Workflow> {
-    return Promise.resolve(defaultWorkflow);
+  workflow(tx: ReadTransaction, projectId: string): Promise<Workflow> {
+    return readWorkflow(tx, projectId);
   }
 
   async beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<ProjectScope> {
     const scope = await tx.table(projectScopes).lock(projectId, 'update');
     const row = scope && (await tx.table(projectsTable).lock(projectId, 'share'));
     if (!row) throw invalidField(field, 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
-    if (row.archived)
-      throw failedPrecondition(
-        'PROJECT_ARCHIVED',
-        `project ${row.key} is archived: unarchive it to change what is in it`,
-      );
+    refuseArchived(row);
     return scope;
   }
 
@@ -194,7 +183,13 @@ export class ProjectService implements Projects {
   }
 }
 
-async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectView> {
+export function refuseArchived({ key, archived }: ProjectRow): void {
+  if (archived)
+    throw failedPrecondition('PROJECT_ARCHIVED', `project ${key} is archived: unarchive it to change what is in it`);
+}
+
+/** To change the project itself, or what is its own. NOT_FOUND. */
+export async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectView> {
   const scope = await tx.table(projectScopes).lock(id, 'update');
   const row = scope && (await tx.table(projectsTable).lock(id, 'update'));
   if (!row) throw notFound('project', id);

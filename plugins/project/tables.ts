@@ -1,4 +1,4 @@
-import { bool, defineTable, type Row, text, timestamp, uuid } from '../../core/contracts/tables.ts';
+import { bool, defineTable, json, type Row, text, timestamp, uuid } from '../../core/contracts/tables.ts';
 
 /** A project's own fields. What is counted in it stands in its scope (core/contracts/projects.ts). */
 export const projectsTable = defineTable({
@@ -29,5 +29,19 @@ export const membersTable = defineTable({
   indexes: { members_added: ['project_id', 'created_at'], members_user: ['user_id', 'project_id'] },
 });
 
+/** The workflows of the projects that have one of their own. */
+export const workflowsTable = defineTable({
+  name: 'workflows',
+  columns: {
+    project_id: uuid(),
+    /** A Workflow. */
+    definition: json(),
+    created_at: timestamp(),
+    updated_at: timestamp(),
+  },
+  primaryKey: ['project_id'],
+});
+
 export type ProjectRow = Row<typeof projectsTable>;
 export type MemberRow = Row<typeof membersTable>;
+export type WorkflowRow = Row<typeof workflowsTable>;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { type Change, changeLog } from '../../core/contracts/log.ts';
 import { formatRfc3339 } from '../../core/lib/time.ts';
+import { defaultWorkflow } from '../../plugins/project/workflow.ts';
 import type { Tracker } from './tracker.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -10,12 +12,32 @@ const unrecorded: Readonly<Record<string, readonly string[]>> = {
   user: ['id', 'email_key', 'created_at', 'updated_at', 'version'],
   project: ['id', 'created_at', 'updated_at', 'version'],
   project_member: ['project_id', 'created_at', 'updated_at', 'version'],
+  workflow: ['project_id', 'created_at', 'updated_at', 'version'],
   issue: ['id', 'number', 'priority_rank', 'created_at', 'updated_at', 'version'],
 };
 /** The columns that the API does not show. */
 const unshown = ['number', 'priority_rank', 'email_key', 'version'];
-const DONE = ['RESOLVED', 'CLOSED'];
-const NEEDS_ASSIGNEE = ['ASSIGNED', 'IN_PROGRESS'];
+
+/** A workflow as its events show it. */
+interface WorkflowFields {
+  readonly types: readonly string[];
+  readonly priorities: readonly string[];
+  readonly resolutions: readonly string[];
+  readonly statuses: readonly {
+    readonly name: string;
+    readonly category: string;
+    readonly guards: readonly string[];
+  }[];
+}
+const { defaultPriority, initialStatus, assignedStatus, unassignedStatus, ...parts } = defaultWorkflow;
+const defaultFields = {
+  ...parts,
+  default_priority: defaultPriority,
+  initial_status: initialStatus,
+  assigned_status: assignedStatus,
+  unassigned_status: unassignedStatus,
+  version: 0,
+};
 
 export async function readLog(tracker: Tracker): Promise<readonly Change[]> {
   const log = tracker.service(changeLog);
@@ -33,18 +55,25 @@ export class Replay {
   readonly projects = new Map<string, Fields>();
   readonly members = new Map<string, Fields>();
   readonly issues = new Map<string, Fields>();
+  /** Those that are not the default one, by project. */
+  readonly workflows = new Map<string, Fields>();
   /** The last event of each scope. */
   readonly scopes = new Map<string, Change>();
   /** The last issue number of each project. */
   readonly #numbers = new Map<string, number>();
+  /** The events of the transaction that is being replayed. */
+  #transaction: Change[] = [];
   #last: Change | undefined;
 
-  /** Asserts everything that one event promises, and takes it over. */
+  /** Asserts everything that one event promises, and takes it over. What holds after its transaction: see `settle`. */
   apply(change: Change): void {
-    const where = `event ${change.seq}, ${change.kind} ${change.entity} ${change.entityId}`;
+    if (this.#last?.transaction !== change.transaction) this.settle();
+    this.#transaction.push(change);
+    const where = nameOf(change);
     this.#checkPlace(change, where);
     const rows = this.#rows(change.entity);
-    const before = rows.get(change.entityId);
+    const implied = change.entity === 'workflow' ? { ...defaultFields, created_at: change.time } : undefined;
+    const before = rows.get(change.entityId) ?? implied;
     const after = change.after as Fields | null;
     this.#checkRow(change, before, where);
     if (change.entity === 'issue' && after) this.#checkIssue(change, before, after, where);
@@ -59,9 +88,34 @@ export class Replay {
     this.#last = change;
   }
 
+  /** Asserts what holds after a transaction, whatever the order of its events. */
+  settle(): void {
+    const events = this.#transaction.splice(0);
+    const scopes = new Map(events.map((change) => [change.scope, change]));
+    for (const [scope, change] of scopes) {
+      if (!scope.startsWith('project_scopes/')) continue;
+      // The counts are those after the transaction; the last event of a revision must have them.
+      const { issue_count, open_issue_count } = (change.context ?? {}) as Fields;
+      const counts = this.counts(scope.slice('project_scopes/'.length));
+      assert.deepEqual({ issue_count, open_issue_count }, counts, `${nameOf(change)}: its counts`);
+    }
+    for (const change of events) {
+      if (change.entity === 'issue' && change.after) this.#checkRules(change.after as Fields, nameOf(change));
+      if (change.entity === 'workflow')
+        for (const issue of this.issues.values())
+          if (issue['project_id'] === change.entityId) this.#checkRules(issue, nameOf(change), 'ranked anew');
+    }
+  }
+
+  workflow(projectId: string): WorkflowFields {
+    return (this.workflows.get(projectId) ?? defaultFields) as unknown as WorkflowFields;
+  }
+
   counts(projectId: string): { readonly issue_count: number; readonly open_issue_count: number } {
     const issues = [...this.issues.values()].filter((issue) => issue['project_id'] === projectId);
-    const open = issues.filter((issue) => !DONE.includes(issue['status'] as string));
+    const { statuses } = this.workflow(projectId);
+    const done = statuses.filter(({ category }) => category === 'DONE').map(({ name }) => name);
+    const open = issues.filter((issue) => !done.includes(issue['status'] as string));
     return { issue_count: issues.length, open_issue_count: open.length };
   }
 
@@ -71,6 +125,7 @@ export class Replay {
       project: this.projects,
       project_member: this.members,
       issue: this.issues,
+      workflow: this.workflows,
     };
     assert.ok(all[entity], `an event is of a known entity, not of ${entity}`);
     return all[entity];
@@ -97,7 +152,9 @@ export class Replay {
     assert.equal(kind === 'DELETED', after === null, `${where}: only what is deleted has no row after it`);
     const recorded = Object.keys((after ?? before)!).filter((name) => !unrecorded[entity]!.includes(name));
     const differ = recorded.filter((name) =>
-      before && after ? before[name] !== after[name] : !['', null].includes((after ?? before)![name] as string | null),
+      before && after
+        ? !isDeepStrictEqual(before[name], after[name])
+        : !['', null].includes((after ?? before)![name] as string | null),
     );
     assert.deepEqual([...fields].sort(), differ.sort(), `${where}: fields names what differs`);
     if (!after) return;
@@ -109,12 +166,9 @@ export class Replay {
   }
 
   #checkIssue(change: Change, before: Fields | undefined, after: Fields, where: string): void {
-    const status = after['status'] as string;
     const project = this.projects.get(after['project_id'] as string);
     assert.ok(project, `${where}: its project exists`);
     assert.equal(change.scope, `project_scopes/${after['project_id']}`, `${where}: its scope is its project's`);
-    assert.equal(after['resolution'] !== null, DONE.includes(status), `${where}: resolved, or without a resolution`);
-    if (NEEDS_ASSIGNEE.includes(status)) assert.ok(after['assignee_id'], `${where}: ${status} has an assignee`);
     const assignee = after['assignee_id'] as string | null;
     if (assignee) assert.ok(this.users.has(assignee), `${where}: the assignee exists`);
     if (assignee && assignee !== before?.['assignee_id'])
@@ -128,6 +182,25 @@ export class Replay {
     assert.deepEqual([after['number'], after['key']], [number, `${project['key']}-${number}`], `${where}: no gap`);
   }
 
+  /** That an issue is as its project's workflow wants it. A rank that changes with the workflow is in no event. */
+  #checkRules(issue: Fields, where: string, ranked?: 'ranked anew'): void {
+    const { types, priorities, resolutions, statuses } = this.workflow(issue['project_id'] as string);
+    const { type, priority, priority_rank, resolution } = issue as Record<string, string>;
+    const status = statuses.find(({ name }) => name === issue['status']);
+    assert.ok(status, `${where}: the status is one of the workflow`);
+    assert.ok(types.includes(type!) && priorities.includes(priority!), `${where}: so are type and priority`);
+    if (!ranked) assert.equal(priority_rank, priorities.indexOf(priority!), `${where}: it has the priority's rank`);
+    if (resolution !== null) {
+      assert.ok(resolutions.includes(resolution!), `${where}: the resolution is one of the workflow`);
+      assert.equal(status.category, 'DONE', `${where}: only what is done has a resolution`);
+    }
+    for (const [guard, field] of [
+      ['ASSIGNEE', 'assignee_id'],
+      ['RESOLUTION', 'resolution'],
+    ] as const)
+      if (status.guards.includes(guard)) assert.ok(issue[field], `${where}: ${status.name} has its ${field}`);
+  }
+
   /** What is deleted has let go of everything before, each with its event. */
   #checkLetGo({ entity, entityId }: Change, where: string): void {
     const held = (rows: Map<string, Fields>, column: string) =>
@@ -139,26 +212,25 @@ export class Replay {
     if (entity === 'project') {
       assert.deepEqual(held(this.issues, 'project_id'), [], `${where}: its issues were deleted`);
       assert.deepEqual(held(this.members, 'project_id'), [], `${where}: its memberships were ended`);
+      assert.ok(!this.workflows.has(entityId), `${where}: so was its workflow`);
     }
   }
+}
+
+function nameOf(change: Change): string {
+  return `event ${change.seq}, ${change.kind} ${change.entity} ${change.entityId}`;
 }
 
 /** Replays the whole log, asserts its promises, and that the API shows what it ends in. Nothing may be under way. */
 export async function checkLog(tracker: Tracker): Promise<readonly Change[]> {
   const changes = await readLog(tracker);
   const replay = new Replay();
-  const lastOf = new Map(changes.map((change) => [`${change.scope} ${change.revision}`, change]));
-  for (const change of changes) {
-    replay.apply(change);
-    // The counts are those after the transaction; the last event of a revision must have them.
-    if (change.scope.startsWith('project_scopes/') && lastOf.get(`${change.scope} ${change.revision}`) === change) {
-      const { issue_count, open_issue_count } = (change.context ?? {}) as Fields;
-      const counts = replay.counts(change.scope.slice('project_scopes/'.length));
-      assert.deepEqual({ issue_count, open_issue_count }, counts, `event ${change.seq}: its counts`);
-    }
-  }
+  for (const change of changes) replay.apply(change);
+  replay.settle();
   await checkShown(tracker, replay);
-  const gone = changes.filter(({ kind, entity }) => kind === 'DELETED' && entity !== 'project_member');
+  const gone = changes.filter(
+    ({ kind, entity }) => kind === 'DELETED' && ['user', 'project', 'issue'].includes(entity),
+  );
   for (const { entity, entityId } of gone)
     assert.equal(
       (await tracker.http('GET', `/v1/${entity}s/${entityId}`)).status,
@@ -169,11 +241,11 @@ export async function checkLog(tracker: Tracker): Promise<readonly Change[]> {
 }
 
 async function checkShown(tracker: Tracker, replay: Replay): Promise<void> {
-  const all = async (path: string, list: string) => {
+  const all = async (path: string, list: string, more = '') => {
     const items: Fields[] = [];
     let token = '';
     do {
-      const { status, body } = await tracker.http('GET', `${path}?page_size=100&page_token=${token}`);
+      const { status, body } = await tracker.http('GET', `${path}?page_size=100&page_token=${token}${more}`);
       assert.equal(status, 200, JSON.stringify(body));
       items.push(...body[list]);
       token = body.nextPageToken;
@@ -192,6 +264,17 @@ async function checkShown(tracker: Tracker, replay: Replay): Promise<void> {
       for (const [column, value] of Object.entries(row).filter(([column]) => !unshown.includes(column)))
         assert.deepEqual(each[camel(column)] ?? '', show(column, value), `${column} of ${what} ${row['id']}`);
     }
+  };
+  /** As it is in the log, and issues sorted by it. */
+  const checkWorkflow = async (projectId: string) => {
+    const { workflow } = (await tracker.http('GET', `/v1/projects/${projectId}/workflow`)).body;
+    const known = replay.workflow(projectId) as unknown as Fields;
+    for (const [column, value] of Object.entries(known))
+      if (!['created_at', 'updated_at', ...unshown].includes(column))
+        assert.deepEqual(workflow[camel(column)], value, `${column} of the workflow of ${projectId}`);
+    const sorted = await all(`/v1/projects/${projectId}/issues`, 'issues', '&order_by=priority');
+    const ranks = sorted.map(({ priority }) => workflow.priorities.indexOf(priority));
+    assert.deepEqual(ranks, ranks.toSorted(), 'issues sort by the rank of their priority');
   };
   const users = await all('/v2/users', 'users');
   same('users', users, replay.users);
@@ -212,6 +295,7 @@ async function checkShown(tracker: Tracker, replay: Replay): Promise<void> {
     const counted = [project['issueCount'], project['openIssueCount'], Number(project['revision'])];
     const { revision } = replay.scopes.get(`project_scopes/${project['id']}`)!;
     assert.deepEqual(counted, [issue_count, open_issue_count, revision], `the counts of project ${project['key']}`);
+    await checkWorkflow(project['id'] as string);
   }
   // One by one they come through the cache.
   for (const [path, resource, list] of [

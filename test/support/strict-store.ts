@@ -279,6 +279,7 @@ class StrictWrite implements WriteTransaction {
       projects: [before?.['id'] ?? patch['id']],
       issues: [before?.['project_id'], patch['project_id']],
       project_members: [before?.['project_id'], patch['project_id']],
+      workflows: [before?.['project_id'] ?? patch['project_id']],
     }[table];
     for (const id of projects ?? []) if (id) this.#need(projectScopes.name, id as Key, ['update'], what);
     const column = { issues: 'assignee_id', project_members: 'user_id' }[table];

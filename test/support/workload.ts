@@ -8,8 +8,10 @@ export function testSeed(): string {
   return process.env['TEST_SEED'] ?? String(Math.floor(Math.random() * 2 ** 32));
 }
 
-const STATUSES = ['NEW', 'REOPENED', 'ASSIGNED', 'IN_PROGRESS', 'RESOLVED', 'CLOSED'];
+const STATUSES = ['NEW', 'REOPENED', 'ASSIGNED', 'IN_PROGRESS', 'RESOLVED', 'CLOSED', 'REVIEW'];
 const RESOLUTIONS = ['FIXED', 'INVALID', 'WONTFIX', 'WORKSFORME'];
+/** What becomes of a value that another workflow lacks; sometimes that is refused. */
+const SUBSTITUTES: Readonly<Record<string, string>> = { type: 'BUG', status: 'RESOLVED', resolution: 'FIXED' };
 const EXPECTED = [200, 400, 404, 409, 412];
 
 /** How often each mutation is in a deck; every deck is played whole. */
@@ -29,6 +31,7 @@ const deck = {
   unarchiveProject: 2,
   deleteProject: 1,
   forceDeleteProject: 1,
+  updateWorkflow: 6,
   addMember: 6,
   updateMember: 3,
   removeMember: 2,
@@ -161,6 +164,8 @@ class World {
         return this.#deleteProject(this.#projects.at(-1)!, n);
       case 'forceDeleteProject':
         return this.#drop(this.#projects, project, `${project.path}?force=true`);
+      case 'updateWorkflow':
+        return this.#changeWorkflow(project.path);
       case 'addMember': {
         const path = `${project.path}/members`;
         return this.#make(this.#members, 'member', path, { userId: user.id, role: pick(['', 'OWNER', 'VIEWER']) });
@@ -262,6 +267,55 @@ class World {
   #change({ etag }: Known, method: string, path: string, body: object) {
     const condition = etag !== '' && this.#random.integer(0, 4) === 0;
     return this.#tracker.http(method, path, body, condition ? { 'if-match': `"${etag}"` } : {});
+  }
+
+  /** One of the changes that keep most of what the other cards ask for; sometimes over what another has written. */
+  async #changeWorkflow(path: string) {
+    const { pick, integer } = this.#random;
+    const read = await this.#tracker.http('GET', `${path}/workflow`);
+    if (read.status !== 200) return read;
+    const { types, priorities, statuses, transitions, resolutions } = read.body.workflow;
+    const without = (values: readonly string[], value: string) => values.filter((each) => each !== value);
+    const mapped = (field: string, from: string) => ({ mappings: [{ field, from, to: SUBSTITUTES[field] }] });
+    const [first, ...others] = priorities;
+    const resolved = statuses.find(({ name }: { name: string }) => name === 'RESOLVED');
+    const kinds: (() => object)[] = [
+      () => ({ priorities: [...others, first] }),
+      () =>
+        types.includes('CHORE')
+          ? { types: without(types, 'CHORE'), ...mapped('type', 'CHORE') }
+          : { types: ['CHORE', ...types] },
+      () =>
+        resolutions.includes('WONTFIX')
+          ? { resolutions: without(resolutions, 'WONTFIX'), ...mapped('resolution', 'WONTFIX') }
+          : { resolutions: [...resolutions, 'WONTFIX'] },
+      () =>
+        statuses.some(({ name }: { name: string }) => name === 'REVIEW')
+          ? {
+              statuses: statuses.filter(({ name }: { name: string }) => name !== 'REVIEW'),
+              transitions: transitions
+                .filter(({ from }: { from: string }) => from !== 'REVIEW')
+                .map(({ from, to }: { from: string; to: string[] }) => ({ from, to: without(to, 'REVIEW') })),
+              ...mapped('status', 'REVIEW'),
+            }
+          : {
+              statuses: [...statuses, { name: 'REVIEW', category: 'ACTIVE' }],
+              transitions: [
+                ...transitions.map(({ from, to }: { from: string; to: string[] }) => ({ from, to: [...to, 'REVIEW'] })),
+                { from: 'REVIEW', to: ['IN_PROGRESS', 'CLOSED'] },
+              ],
+            },
+      () => ({
+        statuses: statuses.map((status: { name: string }) => {
+          if (status !== resolved) return status;
+          return resolved.category === 'DONE'
+            ? { name: 'RESOLVED', category: 'ACTIVE' }
+            : { name: 'RESOLVED', category: 'DONE', guards: integer(0, 1) ? ['RESOLUTION'] : [] };
+        }),
+      }),
+    ];
+    const condition = integer(0, 2) === 0 ? { 'if-match': read.headers.get('etag')! } : {};
+    return this.#tracker.http('PATCH', `${path}/workflow`, pick(kinds)(), condition);
   }
 
   /** The newest one, which may be empty still; where it holds issues, and stays, also one that nobody else knows of. */

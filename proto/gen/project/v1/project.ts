@@ -225,24 +225,30 @@ export interface ListProjectMembersResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** Names of types, priorities, statuses and resolutions are 1 to 64 of A-Z, 0-9 and _, and begin with a letter. */
 export interface Workflow {
   projectId: string;
-  /** The first one is the default. */
+  /** The first one is the default. 1 to 50. */
   types: string[];
-  /** Most urgent first: issues sort by this rank. */
+  /** Most urgent first: issues sort by this rank. 1 to 50. */
   priorities: string[];
   /** The priority of an issue that is created without one. */
   defaultPriority: string;
+  /** At least one of each category, at most 50; each can be reached from the initial one by transitions. */
   statuses: WorkflowStatus[];
-  /** The status of an issue that is created without one. */
+  /** The status of an issue that is created without one: of the category OPEN, without guards. */
   initialStatus: string;
+  /** At most 50; at least one where a status needs one. */
   resolutions: string[];
   transitions: WorkflowTransition[];
-  /** Where an issue in the category OPEN goes when somebody is assigned to it. */
+  /**
+   * Where an issue in the category OPEN goes when somebody is assigned to it, if there is a transition: not of the
+   * category DONE, and one transition away from a status that is OPEN.
+   */
   assignedStatus: string;
-  /** Where an issue goes that loses its assignee in a status that needs one. */
+  /** Where an issue goes that loses its assignee in a status that needs one: not of the category DONE, without guards. */
   unassignedStatus: string;
-  /** Output only. */
+  /** Output only. '0' while the project has the default workflow. */
   etag: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -251,14 +257,26 @@ export interface WorkflowStatus {
   name: string;
   /** OPEN, ACTIVE or DONE. */
   category: string;
-  /** What an issue must have to be in this status: ASSIGNEE, RESOLUTION. */
+  /** What an issue must have to be in this status: ASSIGNEE; RESOLUTION, only in the category DONE. */
   guards: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface WorkflowTransition {
   from: string;
+  /** Other statuses than `from`. */
   to: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What becomes of a value in issues where the workflow that they come under lacks it. */
+export interface ValueMapping {
+  /** type, priority, status or resolution. */
+  field: string;
+  /** A value of the workflow before that the one after lacks. */
+  from: string;
+  /** A value of the workflow after. */
+  to: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -269,6 +287,45 @@ export interface GetWorkflowRequest {
 
 export interface GetWorkflowResponse {
   workflow?: Workflow | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface UpdateWorkflowRequest {
+  projectId: string;
+  /** What each field takes stands at Workflow. A repeated field is present without a mask when it is not empty. */
+  types: string[];
+  priorities: string[];
+  defaultPriority?: string | undefined;
+  statuses: WorkflowStatus[];
+  initialStatus?: string | undefined;
+  resolutions: string[];
+  transitions: WorkflowTransition[];
+  assignedStatus?: string | undefined;
+  unassignedStatus?:
+    | string
+    | undefined;
+  /** For values that go: what issues have instead. No part of the workflow, and so in no mask. */
+  mappings: ValueMapping[];
+  /**
+   * The fields to change: types, priorities, default_priority, statuses, initial_status, resolutions, transitions,
+   * assigned_status, unassigned_status.
+   */
+  updateMask?:
+    | string[]
+    | undefined;
+  /** When set, the call changes nothing unless the workflow still has this etag (ABORTED, ETAG_MISMATCH). */
+  etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface UpdateWorkflowResponse {
+  workflow?:
+    | Workflow
+    | undefined;
+  /** How many issues got another value; each has an event. */
+  changedIssues: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2932,6 +2989,101 @@ export const WorkflowTransition: MessageFns<WorkflowTransition> = {
   },
 };
 
+function createBaseValueMapping(): ValueMapping {
+  return { field: "", from: "", to: "", _unknownFields: {} };
+}
+
+export const ValueMapping: MessageFns<ValueMapping> = {
+  encode(message: ValueMapping, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.field !== "") {
+      writer.uint32(10).string(message.field);
+    }
+    if (message.from !== "") {
+      writer.uint32(18).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(26).string(message.to);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValueMapping {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValueMapping();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ValueMapping>): ValueMapping {
+    return ValueMapping.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ValueMapping>): ValueMapping {
+    const message = createBaseValueMapping();
+    message.field = object.field ?? "";
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    return message;
+  },
+};
+
 function createBaseGetWorkflowRequest(): GetWorkflowRequest {
   return { projectId: "", _unknownFields: {} };
 }
@@ -3076,6 +3228,334 @@ export const GetWorkflowResponse: MessageFns<GetWorkflowResponse> = {
   },
 };
 
+function createBaseUpdateWorkflowRequest(): UpdateWorkflowRequest {
+  return {
+    projectId: "",
+    types: [],
+    priorities: [],
+    defaultPriority: undefined,
+    statuses: [],
+    initialStatus: undefined,
+    resolutions: [],
+    transitions: [],
+    assignedStatus: undefined,
+    unassignedStatus: undefined,
+    mappings: [],
+    updateMask: undefined,
+    etag: "",
+    requestId: "",
+    _unknownFields: {},
+  };
+}
+
+export const UpdateWorkflowRequest: MessageFns<UpdateWorkflowRequest> = {
+  encode(message: UpdateWorkflowRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.projectId !== "") {
+      writer.uint32(10).string(message.projectId);
+    }
+    for (const v of message.types) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.priorities) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.defaultPriority !== undefined) {
+      writer.uint32(34).string(message.defaultPriority);
+    }
+    for (const v of message.statuses) {
+      WorkflowStatus.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.initialStatus !== undefined) {
+      writer.uint32(50).string(message.initialStatus);
+    }
+    for (const v of message.resolutions) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.transitions) {
+      WorkflowTransition.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.assignedStatus !== undefined) {
+      writer.uint32(74).string(message.assignedStatus);
+    }
+    if (message.unassignedStatus !== undefined) {
+      writer.uint32(82).string(message.unassignedStatus);
+    }
+    for (const v of message.mappings) {
+      ValueMapping.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.updateMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(98).fork()).join();
+    }
+    if (message.etag !== "") {
+      writer.uint32(106).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(114).string(message.requestId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateWorkflowRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateWorkflowRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.types.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.priorities.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.defaultPriority = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.statuses.push(WorkflowStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.initialStatus = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.resolutions.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.transitions.push(WorkflowTransition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.assignedStatus = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.unassignedStatus = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.mappings.push(ValueMapping.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateWorkflowRequest>): UpdateWorkflowRequest {
+    return UpdateWorkflowRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateWorkflowRequest>): UpdateWorkflowRequest {
+    const message = createBaseUpdateWorkflowRequest();
+    message.projectId = object.projectId ?? "";
+    message.types = object.types?.map((e) => e) || [];
+    message.priorities = object.priorities?.map((e) => e) || [];
+    message.defaultPriority = object.defaultPriority ?? undefined;
+    message.statuses = object.statuses?.map((e) => WorkflowStatus.fromPartial(e)) || [];
+    message.initialStatus = object.initialStatus ?? undefined;
+    message.resolutions = object.resolutions?.map((e) => e) || [];
+    message.transitions = object.transitions?.map((e) => WorkflowTransition.fromPartial(e)) || [];
+    message.assignedStatus = object.assignedStatus ?? undefined;
+    message.unassignedStatus = object.unassignedStatus ?? undefined;
+    message.mappings = object.mappings?.map((e) => ValueMapping.fromPartial(e)) || [];
+    message.updateMask = object.updateMask ?? undefined;
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateWorkflowResponse(): UpdateWorkflowResponse {
+  return { workflow: undefined, changedIssues: 0, _unknownFields: {} };
+}
+
+export const UpdateWorkflowResponse: MessageFns<UpdateWorkflowResponse> = {
+  encode(message: UpdateWorkflowResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflow !== undefined) {
+      Workflow.encode(message.workflow, writer.uint32(10).fork()).join();
+    }
+    if (message.changedIssues !== 0) {
+      writer.uint32(16).int32(message.changedIssues);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateWorkflowResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateWorkflowResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflow = Workflow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.changedIssues = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateWorkflowResponse>): UpdateWorkflowResponse {
+    return UpdateWorkflowResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateWorkflowResponse>): UpdateWorkflowResponse {
+    const message = createBaseUpdateWorkflowResponse();
+    message.workflow = (object.workflow !== undefined && object.workflow !== null)
+      ? Workflow.fromPartial(object.workflow)
+      : undefined;
+    message.changedIssues = object.changedIssues ?? 0;
+    return message;
+  },
+};
+
 /** Projects, their members and their workflow. */
 export type ProjectServiceService = typeof ProjectServiceService;
 export const ProjectServiceService = {
@@ -3215,6 +3695,22 @@ export const ProjectServiceService = {
     responseSerialize: (value: GetWorkflowResponse): Buffer => Buffer.from(GetWorkflowResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetWorkflowResponse => GetWorkflowResponse.decode(value),
   },
+  /**
+   * Changes the fields of the workflow that update_mask names; without a mask, those that are present. The workflow
+   * that results must be sound as a whole (INVALID_ARGUMENT with every fault). FAILED_PRECONDITION when a value goes
+   * that issues have and no mapping says what becomes of it, and when issues would lack what their status needs.
+   */
+  updateWorkflow: {
+    path: "/projectpb.ProjectService/UpdateWorkflow" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateWorkflowRequest): Buffer =>
+      Buffer.from(UpdateWorkflowRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateWorkflowRequest => UpdateWorkflowRequest.decode(value),
+    responseSerialize: (value: UpdateWorkflowResponse): Buffer =>
+      Buffer.from(UpdateWorkflowResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateWorkflowResponse => UpdateWorkflowResponse.decode(value),
+  },
 } as const;
 
 export interface ProjectServiceServer extends UntypedServiceImplementation {
@@ -3242,6 +3738,12 @@ export interface ProjectServiceServer extends UntypedServiceImplementation {
   listProjectMembers: handleUnaryCall<ListProjectMembersRequest, ListProjectMembersResponse>;
   /** Returns the values that the project's issues may have, and the transitions between its statuses. */
   getWorkflow: handleUnaryCall<GetWorkflowRequest, GetWorkflowResponse>;
+  /**
+   * Changes the fields of the workflow that update_mask names; without a mask, those that are present. The workflow
+   * that results must be sound as a whole (INVALID_ARGUMENT with every fault). FAILED_PRECONDITION when a value goes
+   * that issues have and no mapping says what becomes of it, and when issues would lack what their status needs.
+   */
+  updateWorkflow: handleUnaryCall<UpdateWorkflowRequest, UpdateWorkflowResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
