@@ -5,16 +5,17 @@ import type { WriteTransaction } from './store.ts';
 
 /** What other services need to know of issues. */
 export interface Issues {
-  /** The issue as issuepb shows it, by id or key, or undefined. Not for guards. */
+  /** The issue as issuepb shows it, by id or key; undefined when there is none. Not for guards. */
   find(idOrKey: string): Promise<Issue | undefined>;
   /**
    * Begins a change of something that belongs to an issue: locks the project's scope as 'update', then the issue as
-   * 'share'. INVALID_ARGUMENT that names the request's field when there is no such issue; FAILED_PRECONDITION
-   * PROJECT_ARCHIVED. Call it before any other lock; emit into the project's scope (`projectScopes`, scope.id).
+   * 'share'. The issue is named by id or key; its id is returned. INVALID_ARGUMENT that names the request's field when there
+   * is no such issue; FAILED_PRECONDITION PROJECT_ARCHIVED. Call it before any other lock; emit into the project's scope
+   * (`projectScopes`, scope.id).
    */
   beginChange(
     tx: WriteTransaction,
-    issueId: string,
+    idOrKey: string,
     field: string,
   ): Promise<{ readonly issueId: string; readonly scope: ProjectScope }>;
 }

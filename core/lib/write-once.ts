@@ -28,12 +28,11 @@ export async function answerOnce<R, A>(
   return answer(await work({ actor, signal, done: (tx, result) => call.remember(tx, () => answer(result)) }));
 }
 
-/** Answers a call whose effect is one transaction: `answer` makes the response of what `change` returns. */
-export function changeOnce<R, A>(
-  store: Store,
-  call: Call,
-  answer: (result: R) => A,
-  change: (tx: WriteTransaction) => Promise<R>,
-): Promise<A> {
-  return answerOnce(call, answer, (caller: Caller<R>) => writeOnce(store, caller, change));
+/** Answers a call whose effect is one transaction, with the response that `change` returns. */
+export function changeOnce<A>(store: Store, call: Call, change: (tx: WriteTransaction) => Promise<A>): Promise<A> {
+  return answerOnce(
+    call,
+    (response: A) => response,
+    (caller) => writeOnce(store, caller, change),
+  );
 }

@@ -11,7 +11,7 @@ import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { writeOnce } from '../../core/lib/write-once.ts';
 import { type Outcome, writeAll } from './batch.ts';
 import { deleteIssue, type IssuePatch, openness, type Written } from './change.ts';
-import { type IssueId, parseIssueId } from './ids.ts';
+import { type IssueId, issueIdOf, parseIssueId } from './ids.ts';
 import { findIssue, idOfKey, lockFound, lockProjectOf } from './lookup.ts';
 import { issueOf } from './messages.ts';
 import { allowedFrom, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
@@ -73,13 +73,13 @@ export class IssueService implements Issues {
   }
 
   async find(idOrKey: string) {
-    const row = await this.#load(idOrKey);
+    const row = issueIdOf(idOrKey) && (await this.#load(idOrKey));
     return row && issueOf(row);
   }
 
-  async beginChange(tx: WriteTransaction, issueId: string, field: string) {
-    const missing = () => invalidField(field, 'must be the id of an existing issue', 'ISSUE_NOT_FOUND');
-    const { row, scope } = await this.#lock(tx, { id: issueId.toLowerCase() }, 'share', missing);
+  async beginChange(tx: WriteTransaction, idOrKey: string, field: string) {
+    const missing = () => invalidField(field, 'must be the id or the key of an existing issue', 'ISSUE_NOT_FOUND');
+    const { row, scope } = await this.#lock(tx, parseIssueId(idOrKey, field), 'share', missing);
     return { issueId: row.id, scope };
   }
 

@@ -56,10 +56,14 @@ describe('what belongs to issues and projects', () => {
       const begin = (id: string) =>
         (tracker.service(store) as Store).write((tx) => tracker.service(issues).beginChange(tx, id, 'issue_id'));
       assert.equal((await begin(issue.id.toUpperCase())).scope.key, 'CORE');
+      assert.equal((await begin('core-1')).issueId, issue.id);
+      await assert.rejects(begin('CORE-2'), { reason: 'ISSUE_NOT_FOUND' });
+      await assert.rejects(begin('no name'), { code: 'INVALID_ARGUMENT', message: /^issue_id: must be the id of an/ });
       await assert.rejects(begin('01900000-0000-7000-8000-000000000000'), { reason: 'ISSUE_NOT_FOUND' });
       await tracker.http('POST', `/v1/projects/${project.id}:archive`, {});
       await assert.rejects(begin(issue.id), { reason: 'PROJECT_ARCHIVED' });
       assert.equal((await tracker.service(issues).find('core-1'))?.id, issue.id);
+      assert.equal(await tracker.service(issues).find('no name'), undefined);
     } finally {
       await tracker.stop();
     }
