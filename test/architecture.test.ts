@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { forbiddenImports, importsOf, sharedDrivers } from './support/imports.ts';
+import { parse } from 'yaml';
+import { forbiddenImports, importsOf, sharedDrivers, targetOf } from './support/imports.ts';
 
 const root = join(import.meta.dirname, '..');
 const SKIPPED = new Set(['node_modules', '.git', 'dist', 'coverage', 'data', 'gen']);
@@ -48,6 +49,28 @@ describe('the architecture', () => {
 
   it('keeps each driver in one folder', () => {
     assert.deepEqual(sharedDrivers(sources), []);
+  });
+
+  it('keeps the third party’s plugin a third party’s: it knows the package alone, and nothing here knows it', () => {
+    const folder = 'test/fixtures/third-party';
+    assert.ok(sources.some(([file]) => file.startsWith(folder)));
+    const crossing = sources.flatMap(([file, source]) => {
+      const own = file.startsWith(folder) ? file.split('/').slice(0, 4).join('/') : undefined;
+      const { peerDependencies, dependencies } = own ? JSON.parse(read(`${own}/package.json`)) : {};
+      const declared = Object.keys({ 'node:': '', ...peerDependencies, ...dependencies });
+      return importsOf(source)
+        .map(({ specifier }) => ({ specifier, ...targetOf(file, specifier) }))
+        .filter(({ path = '', package: name = '' }) =>
+          own ? !path.startsWith(`${own}/`) && !declared.includes(name) : path.startsWith(folder),
+        )
+        .map(({ specifier }) => `${file} imports ${specifier}`);
+    });
+    assert.deepEqual(crossing, []);
+  });
+
+  it('generates a third party’s code as its own', () => {
+    const [own, theirs] = ['buf.gen.yaml', 'proto/plugin.gen.yaml'].map((file) => parse(read(file)).plugins);
+    assert.deepEqual(theirs, [{ ...own[0], out: 'src/gen' }]);
   });
 
   it('gives every plugin a plugin.ts and a README.md', () => {
@@ -122,6 +145,7 @@ describe('the check of the architecture', () => {
     ['core/lib/x.ts', `import { Status } from '../../proto/gen/google/rpc/status.ts';`, true],
     ['core/lib/x.ts', `import { Issue } from '../../proto/gen/issue/v1/issue.ts';`, false],
     ['core/testing/x.ts', `import { eq } from '../contracts/query.ts';`, true],
+    ['core/testing/x.ts', `import { builtins } from '../../config/builtins.ts';`, true],
     ['core/testing/x.ts', `import memdb from '../../plugins/storage-memdb/plugin.ts';`, false],
     ['core/cli/run.ts', `import { matrix } from '../../config/matrix.ts';`, true],
     ['core/cli/run.ts', `import user from '../../plugins/user/plugin.ts';`, false],
