@@ -128,6 +128,11 @@ export interface CallOrigin {
   readonly signal: AbortSignal;
   /** A header or metadata value by its lower-case name. */
   readonly header: (name: string) => string | undefined;
+  /**
+   * Names the connection that the call came by, where one carries many calls at a time: it gets no more than its share of
+   * the server. Asked only when places become scarce.
+   */
+  connection?(): string;
   /** Gets the request id as soon as it is settled, before anything can fail. */
   readonly onRequestId?: (requestId: string) => void;
 }

@@ -76,8 +76,10 @@ export class Pipeline implements Api {
       const key = bound.policy.effect === 'write' ? keyOf(message, origin) : undefined;
       const bytes =
         key === undefined
-          ? bound.definition.responseSerialize(await call.race(this.#calls.run(() => bound.handle(message, call))))
-          : await call.race(this.#calls.run(() => this.#once(bound, message, call, key, request)));
+          ? bound.definition.responseSerialize(
+              await call.race(this.#calls.run(origin, () => bound.handle(message, call))),
+            )
+          : await call.race(this.#calls.run(origin, () => this.#once(bound, message, call, key, request)));
       this.#accessLog.ok(call, bound, performance.now() - startedAt);
       return bytes;
     } catch (error) {
@@ -95,13 +97,14 @@ export class Pipeline implements Api {
     const startedAt = performance.now();
     const call = this.#begin(method, origin.deadline ?? Number.POSITIVE_INFINITY, origin);
     let messages: AsyncIterator<unknown> | undefined;
+    let place: string | undefined;
     let settled = false;
     try {
       const bound = this.#find(method, true);
       const message = this.#requests?.read(bound, request);
       call.throwIfOver();
-      this.#streams.enter();
-      messages = this.#iterate(bound, message, call);
+      place = this.#streams.enter(origin);
+      messages = this.#iterate(bound, message, call, place);
       for (;;) {
         const next = await call.race(messages.next());
         if (next.done) break;
@@ -118,7 +121,7 @@ export class Pipeline implements Api {
       if (!settled) this.#fail(cancelled(), call, performance.now() - startedAt);
       // A generator that still waits for something learns by its signal that nobody waits for it.
       call.over(cancelled());
-      if (messages) this.#close(messages);
+      if (messages) this.#close(messages, place);
     }
   }
 
@@ -147,23 +150,23 @@ export class Pipeline implements Api {
     return bound;
   }
 
-  #iterate(bound: BoundMethod, message: unknown, call: RunningCall): AsyncIterator<unknown> {
+  #iterate(bound: BoundMethod, message: unknown, call: RunningCall, place: string | undefined): AsyncIterator<unknown> {
     try {
       return (bound.handle(message, call) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
     } catch (error) {
-      this.#streams.leave();
+      this.#streams.leave(place);
       throw error;
     }
   }
 
   /** The stream keeps its place until its generator has really ended, however long that takes. */
-  async #close(messages: AsyncIterator<unknown>): Promise<void> {
+  async #close(messages: AsyncIterator<unknown>, place: string | undefined): Promise<void> {
     try {
       await messages.return?.();
     } catch {
       // Its reader is gone, and the call's end is logged.
     } finally {
-      this.#streams.leave();
+      this.#streams.leave(place);
     }
   }
 

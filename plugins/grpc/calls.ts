@@ -109,12 +109,14 @@ class GrpcOrigin implements CallOrigin {
   readonly requestId?: string;
   readonly deadline?: number;
   readonly signal: AbortSignal;
+  readonly #call: Unary | Stream;
   readonly #metadata: Metadata;
   readonly #controller = new AbortController();
   #settledRequestId = '';
   #finished = false;
 
   constructor(call: Unary | Stream) {
+    this.#call = call;
     this.#metadata = call.metadata;
     this.signal = this.#controller.signal;
     const requestId = this.header('x-request-id');
@@ -127,6 +129,11 @@ class GrpcOrigin implements CallOrigin {
 
   header(name: string): string | undefined {
     return this.#metadata.get(name)[0]?.toString();
+  }
+
+  /** Address and port of the client. */
+  connection(): string {
+    return this.#call.getPeer();
   }
 
   onRequestId(requestId: string): void {

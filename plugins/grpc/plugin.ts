@@ -25,6 +25,7 @@ export default definePlugin({
       .default(4 * 1024 * 1024),
     maxMetadataBytes: z.number().int().min(1024).max(65_535).default(8192),
     maxStreamsPerConnection: z.number().int().min(1).default(1000),
+    maxConnectionMemoryMiB: z.number().int().min(1).max(65_536).default(64),
     keepaliveMs: milliseconds.default(60_000),
     keepaliveTimeoutMs: milliseconds.default(20_000),
     maxConnectionAgeMs: milliseconds.default(3_600_000),

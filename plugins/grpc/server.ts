@@ -16,6 +16,8 @@ export interface GrpcOptions {
   readonly maxMessageBytes: number;
   readonly maxMetadataBytes: number;
   readonly maxStreamsPerConnection: number;
+  /** What one connection may hold of answers that its client does not take. */
+  readonly maxConnectionMemoryMiB: number;
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly maxConnectionAgeMs: number;
@@ -90,6 +92,7 @@ function createServer(options: GrpcOptions): Server {
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.max_send_message_length': options.maxMessageBytes,
     'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
+    'grpc-node.max_session_memory': options.maxConnectionMemoryMiB,
     'grpc.keepalive_time_ms': options.keepaliveMs,
     'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
     'grpc.max_connection_age_ms': options.maxConnectionAgeMs,
