@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 
 /** Milliseconds between two looks for quiet connections. */
 const SWEEP = 50;
+/** With so many requests that wait for their turn, a connection is not read on. */
+const MAX_WAITING = 16;
 
 interface Connection {
   /** Requests whose answers have not left. */
@@ -12,6 +14,8 @@ interface Connection {
   /** When the last exchange ended, or the connection began; performance.now(). */
   quietSince: number;
   newest: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined;
+  /** What runs the requests whose turn has not come. */
+  readonly waiting: (() => void)[];
   /** Refused or ended: no later request can be answered. */
   isClosing: boolean;
   /** When the end of our side was sent. */
@@ -28,17 +32,25 @@ export class Connections {
       bytesRead: 0,
       quietSince: performance.now(),
       newest: undefined,
+      waiting: [],
       isClosing: false,
       endedAt: undefined,
     });
     socket.once('close', () => this.#open.delete(socket));
   }
 
-  /** False for a request whose answer could not be sent any more: it must not have an effect either. */
-  begin(request: IncomingMessage, response: ServerResponse): boolean {
+  /**
+   * Runs a request when its turn has come: those of one connection run one after the other, in their order (RFC 9112,
+   * 9.3.2), so that none takes the places of many. One whose answer could not be sent any more is not run: it must not
+   * have an effect either.
+   */
+  begin(request: IncomingMessage, response: ServerResponse, run: () => void): void {
     const { socket } = request;
     const connection = this.#open.get(socket);
-    if (connection === undefined || connection.isClosing || saysClose(connection)) return false;
+    if (connection === undefined || connection.isClosing || saysClose(connection)) {
+      request.resume();
+      return;
+    }
     connection.newest = { request, response };
     connection.answering++;
     const note = () => {
@@ -49,8 +61,10 @@ export class Connections {
       connection.answering--;
       if (request.complete) note();
       else request.once('close', note);
+      if (connection.waiting.length > 0) next(socket, connection);
     });
-    return true;
+    if (connection.answering === 1) run();
+    else wait(socket, connection, run);
   }
 
   /** No request came behind the one that this answers. */
@@ -59,9 +73,15 @@ export class Connections {
   }
 
   /** The last request that began, if it is still being answered. */
-  answeringOn(socket: Socket): Connection['newest'] {
+  answeringOn(socket: Socket): (NonNullable<Connection['newest']> & { readonly isWaiting: boolean }) | undefined {
     const connection = this.#open.get(socket);
-    return connection === undefined || connection.answering === 0 ? undefined : connection.newest;
+    if (connection?.newest === undefined || connection.answering === 0) return undefined;
+    return { ...connection.newest, isWaiting: connection.waiting.length > 0 };
+  }
+
+  /** In the turn of the last request that waits, this runs in its place. */
+  replaceLast(socket: Socket, run: () => void): void {
+    this.#open.get(socket)?.waiting.splice(-1, 1, run);
   }
 
   /** Takes no more requests. False where that was so before. */
@@ -100,6 +120,23 @@ export class Connections {
     const timer = setInterval(() => setImmediate(sweep), SWEEP);
     return { stop: () => clearInterval(timer) };
   }
+}
+
+function wait(socket: Socket, { waiting }: Connection, run: () => void): void {
+  waiting.push(run);
+  // Node reads on when it has parsed a request; this comes behind that.
+  if (waiting.length === MAX_WAITING)
+    setImmediate(() => {
+      if (waiting.length >= MAX_WAITING) socket.pause();
+    });
+}
+
+function next(socket: Socket, { waiting }: Connection): void {
+  const run = waiting.shift();
+  if (waiting.length === MAX_WAITING - 1) socket.resume();
+  // Behind an answer that closes its connection nothing is answered.
+  if (socket.writable) run?.();
+  else waiting.length = 0;
 }
 
 function saysClose({ newest }: Connection): boolean {

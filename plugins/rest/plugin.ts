@@ -1,14 +1,14 @@
-import { z } from 'zod';
 import { api } from '../../core/contracts/api.ts';
 import { health } from '../../core/contracts/health.ts';
 import { httpRoutes } from '../../core/contracts/http.ts';
 import { seeded } from '../../core/contracts/seed.ts';
 import { restServer } from '../../core/contracts/servers.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
-import { Cors, corsSettings } from './cors.ts';
+import { Cors } from './cors.ts';
 import { createGateway } from './gateway.ts';
 import { Gzip } from './gzip.ts';
 import { HttpServer } from './server.ts';
+import { settings } from './settings.ts';
 import { buildTable } from './table.ts';
 
 /** The API as JSON over HTTP, by the google.api.http rules of its methods. */
@@ -20,19 +20,9 @@ export default definePlugin({
   optional: { health, seeded },
   provides: { restServer },
   collects: { httpRoutes },
-  config: z.strictObject({
-    host: z.string().min(1).optional(),
-    port: z.number().int().min(0).max(65_535).default(8080),
-    maxBodyBytes: z.number().int().min(1024).max(67_108_864).default(1_048_576),
-    idleGraceMs: z.number().int().min(0).max(60_000).default(500),
-    gzip: z.boolean().default(true),
-    /** Smaller answers are not compressed. */
-    gzipMinBytes: z.number().int().min(0).max(67_108_864).default(1024),
-    /** Absent: no page of another origin may read an answer. */
-    cors: corsSettings.optional(),
-  }),
+  config: settings,
   setup({ config, deps, log, defer }) {
-    const server = new HttpServer({ idleGraceMs: config.idleGraceMs });
+    const server = new HttpServer(config);
     defer('http server', () => server.close());
     return {
       provides: { restServer: server },

@@ -7,12 +7,6 @@ import type { ListeningServer } from '../../core/contracts/servers.ts';
 import { Connections } from './connections.ts';
 import { type ParserError, refuse } from './refusal.ts';
 
-const MAX_HEADER_BYTES = 16 * 1024;
-/** Milliseconds. A request has to arrive in these times; an answer may take longer. */
-const HEADERS_TIMEOUT = 10_000;
-const REQUEST_TIMEOUT = 60_000;
-/** Above the idle time of the usual load balancers (60 s), so that they close first. */
-const KEEP_ALIVE_TIMEOUT = 65_000;
 /** Milliseconds between two looks for new connections while listening stops; so many without any; so many in all. */
 const ACCEPT_LOOK = 5;
 const ACCEPT_QUIET = 3;
@@ -21,8 +15,17 @@ const ACCEPT_LOOKS = 40;
 export interface ServerOptions {
   /** How long a connection has to be quiet while draining until it is ended, in milliseconds. */
   readonly idleGraceMs: number;
-  /** Milliseconds for the headers of a request to arrive. */
-  readonly headersTimeoutMs?: number;
+  /** Of the request line and the headers of a request. */
+  readonly maxHeaderBytes: number;
+  /** Milliseconds for the headers of a request, and for all of it, to arrive. An answer may take longer. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Milliseconds that a connection may wait for its next request. */
+  readonly keepAliveTimeoutMs: number;
+  /** Milliseconds in which a caller has to take at least something of an answer that is ready. */
+  readonly stalledAnswerMs: number;
+  /** Further ones are closed as they come. */
+  readonly maxConnections: number;
 }
 
 /** node:http with bounds. */
@@ -30,22 +33,29 @@ export class HttpServer implements ListeningServer {
   readonly #server: Server;
   readonly #connections = new Connections();
   readonly #idleGraceMs: number;
+  readonly #stalledAnswerMs: number;
   #isDraining = false;
   #accepted = 0;
   #held: Promise<void> | undefined;
 
-  constructor({ idleGraceMs, headersTimeoutMs = HEADERS_TIMEOUT }: ServerOptions) {
-    this.#idleGraceMs = idleGraceMs;
+  constructor(options: ServerOptions) {
+    const { headersTimeoutMs, requestTimeoutMs } = options;
+    this.#idleGraceMs = options.idleGraceMs;
+    this.#stalledAnswerMs = options.stalledAnswerMs;
     this.#server = createServer({
-      maxHeaderSize: MAX_HEADER_BYTES,
+      // Node refuses as many.
+      maxHeaderSize: options.maxHeaderBytes + 1,
       headersTimeout: headersTimeoutMs,
-      requestTimeout: REQUEST_TIMEOUT,
-      connectionsCheckingInterval: headersTimeoutMs / 2,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(headersTimeoutMs / 2),
+      keepAliveTimeout: options.keepAliveTimeoutMs,
       keepAlive: true,
       // The listener refuses a request without the header Host, as it answers everything that can be parsed.
       requireHostHeader: false,
     });
+    this.#server.maxConnections = options.maxConnections;
+    // Their size is bounded. Above a number, node would leave the others out without a word.
+    this.#server.maxHeadersCount = 0;
     this.#server.on('connection', (socket: Socket) => {
       this.#accepted++;
       this.#connections.add(socket);
@@ -71,8 +81,8 @@ export class HttpServer implements ListeningServer {
   async listen(port: number, host: string | undefined, listener: RequestListener): Promise<void> {
     const server = this.#server;
     const onRequest: RequestListener = (request, response) => {
-      if (this.#connections.begin(request, response)) listener(request, response);
-      else request.resume();
+      response.once('prefinish', () => this.#cutStalled(response));
+      this.#connections.begin(request, response, () => listener(request, response));
     };
     server.on('request', onRequest);
     // The reader of the body says "continue", when it is to be read at all.
@@ -132,6 +142,15 @@ export class HttpServer implements ListeningServer {
     resolve();
   }
 
+  /** The answer is written. Its caller has to read it, or it would stay in memory for as long as the caller likes. */
+  #cutStalled(response: ServerResponse): void {
+    const { socket } = response;
+    if (!socket || socket.writableLength === 0) return;
+    // Counts from the last progress, and closes the connection. Before node sets the time for the next request, it ends.
+    socket.setTimeout(this.#stalledAnswerMs);
+    response.prependOnceListener('finish', () => socket.setTimeout(0));
+  }
+
   /** What cannot be parsed, or came too slowly. The requests before it are answered first. */
   #refuse(error: ParserError, socket: Socket): void {
     // The parser repeats its error with every byte that follows.
@@ -140,6 +159,7 @@ export class HttpServer implements ListeningServer {
     if (answering === undefined) refuse(socket, error);
     else if (answering.request.complete) answering.response.once('close', () => refuse(socket, error));
     // The body of this request is what cannot be read.
+    else if (answering.isWaiting) this.#connections.replaceLast(socket, () => refuse(socket, error));
     else if (answering.response.headersSent) socket.destroy();
     else refuse(socket, error, String(answering.response.getHeader('X-Request-Id')));
   }

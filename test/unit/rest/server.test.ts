@@ -4,7 +4,6 @@ import http from 'node:http';
 import net from 'node:net';
 import type { CallOrigin } from '../../../core/contracts/api.ts';
 import type { HttpRoute } from '../../../core/contracts/http.ts';
-import { HttpServer } from '../../../plugins/rest/server.ts';
 import { type FakeHandler, fakeApi, fixture, type Gateway, send, startGateway } from './harness.ts';
 
 describe('rest: server', () => {
@@ -130,11 +129,11 @@ describe('rest: server', () => {
       assert.deepEqual([code, reason, requestId], [417, 'EXPECTATION_FAILED', 'mine']);
     });
     it('is 408 where its headers do not come to their end', async () => {
-      const server = new HttpServer({ idleGraceMs: 0, headersTimeoutMs: 50 });
-      await server.listen(0, '127.0.0.1', () => assert.fail('no request came'));
-      const { code, reason } = parsed(await raw(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n'));
-      assert.deepEqual([code, reason], [408, 'REQUEST_TIMEOUT']);
-      server.close();
+      const { port } = await start({}, { config: { headersTimeoutMs: 50 } });
+      for (const begun of ['GET / HTTP/1.1\r\nHost: x\r\n', 'G', '']) {
+        const { code, reason } = parsed(await raw(port, begun));
+        assert.deepEqual([code, reason], [408, 'REQUEST_TIMEOUT']);
+      }
     });
     it('closes its connection, and no request behind it is run', async () => {
       let calls = 0;
