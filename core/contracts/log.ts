@@ -37,6 +37,8 @@ export interface ChangeEvent {
   readonly after: Json;
   /** What else is true after the change and readers of the log need: a project's counts. Absent = nothing. */
   readonly context?: Json;
+  /** False where the entity's history has this change from another event, in another scope. */
+  readonly history?: false;
 }
 
 /** One event of the log. */

@@ -65,7 +65,8 @@ export class ChangeWriter {
       after: event.after,
       context: event.context ?? null,
     });
-    await history.insert({ ...same, changes: event.changes as unknown as readonly Json[] });
+    if (event.history !== false)
+      await history.insert({ ...same, changes: event.changes as unknown as readonly Json[] });
     return { revision };
   }
 

@@ -40,13 +40,15 @@ export interface RowChange {
   readonly actor: string | null;
   /** See ChangeEvent. */
   readonly context?: Json;
+  /** See ChangeEvent. */
+  readonly history?: false;
   /** How a value is shown in history, where not as it is stored. */
   readonly show?: (field: string, value: Json) => Json;
 }
 
 /** Records the change of one row in the transaction that makes it. Returns the scope's revision. */
 export function emitChange(tx: WriteTransaction, change: RowChange): Promise<{ readonly revision: number }> {
-  const { entity, fields, before, after, actor, context = null, show } = change;
+  const { entity, fields, before, after, actor, context = null, history, show } = change;
   const { entityId = String((after ?? before)?.['id']) } = change;
   const changes = changesBetween(fields, before, after);
   return tx.emit(...change.scope, {
@@ -59,5 +61,6 @@ export function emitChange(tx: WriteTransaction, change: RowChange): Promise<{ r
       : changes,
     after: after ?? null,
     context,
+    ...(history === false && { history }),
   });
 }

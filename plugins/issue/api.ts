@@ -48,6 +48,7 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
       deleteIssue: { access: 'caller', effect: 'write' },
       listIssues: { access: 'caller', effect: 'read' },
       transitionIssue: { access: 'caller', effect: 'write' },
+      moveIssue: { access: 'caller', effect: 'write' },
       listAllowedTransitions: { access: 'caller', effect: 'read' },
       listIssueHistory: { access: 'caller', effect: 'read' },
       batchCreateIssues: { access: 'caller', effect: 'write' },
@@ -87,6 +88,10 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
           issues.transition(request.id, request.status, wish, request.etag, caller),
         );
       },
+      moveIssue: ({ id: name, projectId, mappings, etag }, call) =>
+        answerOnce(call, written, (caller) =>
+          issues.move({ name, projectId: projectId.toLowerCase(), mappings, etag }, caller),
+        ),
       async listAllowedTransitions({ id }) {
         const transitions = await issues.allowedTransitions(id);
         return { transitions: transitions.map((each) => ({ ...each, missing: [...each.missing] })) };

@@ -2,7 +2,7 @@ import type { IssueContents } from '../../core/contracts/issues.ts';
 import { countsOf, type ProjectScope, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
 import type { Json } from '../../core/contracts/tables.ts';
-import { emitChange } from '../../core/lib/changes.ts';
+import { emitChange, type RowChange } from '../../core/lib/changes.ts';
 import { formatRfc3339 } from '../../core/lib/time.ts';
 import { type Adjustment, applyRules, categoryOf, checkValue, type Wish } from './rules.ts';
 import { formerKeysTable, historyFields, type IssueRow, issuesTable } from './table.ts';
@@ -93,13 +93,17 @@ export async function deleteIssue(
   await emitIssue(tx, scope, row, undefined, actor);
 }
 
-/** Records a change of an issue in its project, whose scope has the counts as they are after it. */
+/**
+ * Records a change of an issue in its project, whose scope has the counts as they are after it. `history` false: the
+ * issue's history has it from another event.
+ */
 export async function emitIssue(
   tx: WriteTransaction,
   scope: ProjectScope,
   before: IssueRow | undefined,
   after: IssueRow | undefined,
   actor: string | null,
+  { history }: Pick<RowChange, 'history'> = {},
 ): Promise<void> {
   await emitChange(tx, {
     scope: [projectScopes, scope.id],
@@ -109,6 +113,7 @@ export async function emitIssue(
     before,
     after,
     actor,
+    ...(history === false && { history }),
     show,
   });
 }

@@ -5,15 +5,26 @@ import { type ReadTransaction, Restart, type WriteTransaction } from '../../core
 import type { IssueId } from './ids.ts';
 import { formerKeysTable, type IssueRow, issuesTable } from './table.ts';
 
+/** The issue of this id, or of this key, now or formerly. */
 export async function findIssue(tx: ReadTransaction, by: IssueId): Promise<IssueRow | undefined> {
-  const table = tx.table(issuesTable);
-  return 'id' in by ? table.get(by.id) : (await table.find({ where: eq('key', by.key), limit: 1 })).rows[0];
+  if ('id' in by) return tx.table(issuesTable).get(by.id);
+  const row = await findByKey(tx, by.key);
+  if (row) return row;
+  const id = await idOfFormerKey(tx, by.key);
+  return id === undefined ? undefined : tx.table(issuesTable).get(id);
 }
 
 /** Also of an issue that was deleted. */
 export async function idOfKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
-  const issue = await findIssue(tx, { key });
-  return issue?.id ?? (await tx.table(formerKeysTable).get(key))?.issue_id;
+  return (await findByKey(tx, key))?.id ?? idOfFormerKey(tx, key);
+}
+
+async function findByKey(tx: ReadTransaction, key: string): Promise<IssueRow | undefined> {
+  return (await tx.table(issuesTable).find({ where: eq('key', key), limit: 1 })).rows[0];
+}
+
+async function idOfFormerKey(tx: ReadTransaction, key: string): Promise<string | undefined> {
+  return (await tx.table(formerKeysTable).get(key))?.issue_id;
 }
 
 /** The second of three: locks the project in which an issue was found. FAILED_PRECONDITION when it is archived. */

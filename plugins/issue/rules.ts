@@ -68,6 +68,18 @@ export function transitionRefused(workflow: Workflow, from: string, to: string) 
   );
 }
 
+export function guardRefused(status: string, missing: readonly string[]) {
+  return failedPrecondition('TRANSITION_GUARD', `an issue that is ${status} needs ${missing.join(' and ')}`, {
+    status,
+    missing: missing.join(','),
+  });
+}
+
+/** That an issue lost its resolution in a status that is not done. */
+export function unresolved(resolution: string, status: string): Adjustment {
+  return { field: 'resolution', from: resolution, to: '', reason: `an issue that is ${status} has no resolution` };
+}
+
 /**
  * The state after a wish. A status that is asked for, and is not the one there is, must be reachable by one transition.
  * An issue that is open then and gets an assignee goes on to where assigned issues are; one that loses the assignee its
@@ -88,22 +100,12 @@ export function applyRules(workflow: Workflow, before: State, wish: Wish): Outco
   if (categoryOf(workflow, status) !== 'DONE') {
     if (wish.resolution)
       throw invalidField('resolution', `must be empty while the status is ${status}`, 'NOT_RESOLVED');
-    if (before.resolution !== null)
-      adjustments.push({
-        field: 'resolution',
-        from: before.resolution,
-        to: '',
-        reason: `an issue that is ${status} has no resolution`,
-      });
+    if (before.resolution !== null) adjustments.push(unresolved(before.resolution, status));
     resolution = null;
   }
 
   const missing = missingFor(workflow, status, { status, resolution, assignee });
-  if (missing.length > 0)
-    throw failedPrecondition('TRANSITION_GUARD', `an issue that is ${status} needs ${missing.join(' and ')}`, {
-      status,
-      missing: missing.join(','),
-    });
+  if (missing.length > 0) throw guardRefused(status, missing);
   return { status, resolution, assignee, adjustments };
 }
 

@@ -14,6 +14,7 @@ import { deleteIssue, type IssuePatch, openness, type Written } from './change.t
 import { type IssueId, issueIdOf, parseIssueId } from './ids.ts';
 import { findIssue, idOfKey, lockFound, lockProjectOf } from './lookup.ts';
 import { issueOf } from './messages.ts';
+import { type Move, moveIssue } from './move.ts';
 import { allowedFrom, categoryOf, checkValue, missingFor, transitionRefused, type Wish } from './rules.ts';
 import { type IssueRow, issuesTable } from './table.ts';
 import { change, creation, type IssueWrite, type NewIssue, writeOne } from './writes.ts';
@@ -114,6 +115,10 @@ export class IssueService implements Issues {
       return { ...wish, status: to };
     };
     return this.#writeOne(change(this.#users, name, etag, patchOf, caller.actor.userId), caller);
+  }
+
+  move(move: Move, caller: Caller<Written>): Promise<Written> {
+    return this.#write(caller, (tx) => moveIssue(tx, this.#projects, move, caller.actor.userId));
   }
 
   async delete(name: string, etag: string, caller: Caller<void>): Promise<void> {

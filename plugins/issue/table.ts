@@ -39,7 +39,7 @@ export const issuesTable = defineTable({
   searchable: ['summary', 'description'],
 });
 
-/** The keys of issues that were deleted: no other issue ever gets one of them. */
+/** Keys that issues had before they were moved or deleted: they name them still, and no other issue ever gets one. */
 export const formerKeysTable = defineTable({
   name: 'issue_former_keys',
   columns: { key: text({ maxLength: 30 }), issue_id: uuid() },

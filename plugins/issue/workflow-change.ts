@@ -9,8 +9,8 @@ import { and, eq, type Find, isIn, or } from '../../core/contracts/query.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
 import { valueAfter, valuesOf } from '../../core/lib/workflow-values.ts';
 import { emitIssue, openness, updateIssue } from './change.ts';
-import { categoryOf, missingFor } from './rules.ts';
 import { type IssueRow, issuesTable } from './table.ts';
+import { underWorkflow, type WorkflowValues } from './workflow-values.ts';
 
 const BATCH = 1000;
 
@@ -37,19 +37,16 @@ export async function changeIssues(
   return changed;
 }
 
-/** What the workflow decides about an issue. */
-type Wanted = Pick<IssueRow, 'type' | 'priority' | 'priority_rank' | 'status' | 'resolution'>;
-
 /** True unless only its rank changed: that is no part of what is shown, and has no event and no new etag. */
 async function changeRow(
   tx: WriteTransaction,
   scope: ProjectScope,
   before: IssueRow,
-  wanted: Wanted,
+  wanted: WorkflowValues,
   actor: string | null,
 ): Promise<boolean> {
   const { priority_rank: rank, ...values } = wanted;
-  const shown = Object.entries(values).some(([field, value]) => before[field as keyof Wanted] !== value);
+  const shown = Object.entries(values).some(([field, value]) => before[field as keyof IssueRow] !== value);
   const row = shown ? await updateIssue(tx, before, wanted) : undefined;
   if (row) await emitIssue(tx, scope, before, row, actor);
   else if (rank !== before.priority_rank)
@@ -113,26 +110,12 @@ async function* rowsOf(tx: WriteTransaction, query: Find): AsyncGenerator<IssueR
   } while (after !== undefined);
 }
 
-/** What becomes of an issue; undefined, and counted among the refusals, when the change does not say. */
-function wantedOf(row: IssueRow, { after, mappings }: WorkflowChange, refusals: Refusals): Wanted | undefined {
-  const become = (field: WorkflowField, value: string) => {
-    const becomes = valueAfter(after, mappings, field, value);
-    if (becomes === undefined) refusals.inUse(field, value);
-    return becomes;
-  };
-  const type = become('type', row.type);
-  const priority = become('priority', row.priority);
-  const status = become('status', row.status);
-  const stays = status === undefined || categoryOf(after, status) === 'DONE';
-  const resolution = row.resolution !== null && stays ? become('resolution', row.resolution) : null;
-  if (type === undefined || priority === undefined || status === undefined || resolution === undefined)
-    return undefined;
-  const missing = missingFor(after, status, { status, resolution, assignee: row.assignee_id });
-  if (missing.length > 0) {
-    refusals.guarded(status, missing);
-    return undefined;
-  }
-  return { type, priority, priority_rank: after.priorities.indexOf(priority), status, resolution };
+/** What becomes of an issue; undefined, and counted among the refusals, when it cannot come along. */
+function wantedOf(row: IssueRow, { after, mappings }: WorkflowChange, refusals: Refusals): WorkflowValues | undefined {
+  const { values, lacking, guard } = underWorkflow(row, after, mappings);
+  for (const { field, value } of lacking) refusals.inUse(field, value);
+  if (guard) refusals.guarded(guard.status, guard.missing);
+  return values;
 }
 
 interface Refusal {

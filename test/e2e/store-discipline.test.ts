@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { projectScopes } from '../../core/contracts/projects.ts';
 import { type Store, store } from '../../core/contracts/store.ts';
-import { checkLog } from '../support/replay.ts';
+import { checkLog, readLog } from '../support/replay.ts';
 import { type Discipline, strictStorage } from '../support/strict-store.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { mutations, runWorkload, testSeed } from '../support/workload.ts';
@@ -99,6 +99,25 @@ describe('the services, on the least helpful store', () => {
       for (const { status, body } of await Promise.all(others))
         assert.ok(status === 200 || status === 400, JSON.stringify(body));
     }
+    await checkLog(tracker);
+  });
+
+  it('move an issue from where it is, though it was found elsewhere', async () => {
+    const project = async (name: string) => (await make('/v1/projects', { name })).body.project.id as string;
+    const [from, ...others] = [await project('Core'), await project('Side'), await project('Web')];
+    const { issue } = (await make('/v1/issues', { projectId: from, summary: 'one' })).body;
+    const answers = await together(4, (i) =>
+      i < 2
+        ? make(`/v1/issues/${issue.key}:move`, { projectId: others[i] })
+        : tracker.http('PATCH', `/v1/issues/${issue.key}`, { summary: `changed ${i}` }),
+    );
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 200, 200, 200],
+      JSON.stringify(answers.map(({ body }) => body)),
+    );
+    assert.deepEqual(discipline.violations, []);
+    assert.equal((await readLog(tracker)).filter(({ entity }) => entity === 'issue').length, 7);
     await checkLog(tracker);
   });
 

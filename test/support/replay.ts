@@ -61,6 +61,8 @@ export class Replay {
   readonly scopes = new Map<string, Change>();
   /** The last issue number of each project. */
   readonly #numbers = new Map<string, number>();
+  /** Every key that an issue has or had, and whose it is. */
+  readonly keys = new Map<string, string>();
   /** The events of the transaction that is being replayed. */
   #transaction: Change[] = [];
   #last: Change | undefined;
@@ -73,9 +75,19 @@ export class Replay {
     this.#checkPlace(change, where);
     const rows = this.#rows(change.entity);
     const implied = change.entity === 'workflow' ? { ...defaultFields, created_at: change.time } : undefined;
-    const before = rows.get(change.entityId) ?? implied;
+    const before: Fields | undefined = rows.get(change.entityId) ?? implied;
     const after = change.after as Fields | null;
     this.#checkRow(change, before, where);
+    if (change.entity === 'issue' && before && after && change.scope !== scopeOf(after)) {
+      // It left this project; the event of the one that it came to follows, and is the same but for its scope.
+      assert.equal(change.scope, scopeOf(before), `${where}: a move is told where it came from`);
+      assert.ok(
+        !this.projects.get(before['project_id'] as string)?.['archived'],
+        `${where}: nothing leaves an archive`,
+      );
+      this.#last = change;
+      return;
+    }
     if (change.entity === 'issue' && after) this.#checkIssue(change, before, after, where);
     if (change.entity === 'project_member' && after) {
       const user = this.users.get(after['user_id'] as string);
@@ -100,10 +112,16 @@ export class Replay {
       assert.deepEqual({ issue_count, open_issue_count }, counts, `${nameOf(change)}: its counts`);
     }
     for (const change of events) {
-      if (change.entity === 'issue' && change.after) this.#checkRules(change.after as Fields, nameOf(change));
-      if (change.entity === 'workflow')
+      const { entity, entityId, after } = change;
+      if (entity === 'issue' && after && change.scope !== scopeOf(after as Fields))
+        assert.ok(
+          events.some((other) => other.scope === scopeOf(after as Fields) && isDeepStrictEqual(other.after, after)),
+          `${nameOf(change)}: it is told in the other project too`,
+        );
+      if (entity === 'issue' && after) this.#checkRules(after as Fields, nameOf(change));
+      if (entity === 'workflow')
         for (const issue of this.issues.values())
-          if (issue['project_id'] === change.entityId) this.#checkRules(issue, nameOf(change), 'ranked anew');
+          if (issue['project_id'] === entityId) this.#checkRules(issue, nameOf(change), 'ranked anew');
     }
   }
 
@@ -168,7 +186,6 @@ export class Replay {
   #checkIssue(change: Change, before: Fields | undefined, after: Fields, where: string): void {
     const project = this.projects.get(after['project_id'] as string);
     assert.ok(project, `${where}: its project exists`);
-    assert.equal(change.scope, `project_scopes/${after['project_id']}`, `${where}: its scope is its project's`);
     const assignee = after['assignee_id'] as string | null;
     if (assignee) assert.ok(this.users.has(assignee), `${where}: the assignee exists`);
     if (assignee && assignee !== before?.['assignee_id'])
@@ -176,7 +193,13 @@ export class Replay {
     if (project['archived'])
       // That the assignee's user is deleted is no change by a caller.
       assert.ok(before && assignee === null && before['assignee_id'], `${where}: no change while archived`);
-    if (before) return;
+    const key = after['key'] as string;
+    assert.equal(this.keys.get(key) ?? change.entityId, change.entityId, `${where}: no other issue had its key`);
+    this.keys.set(key, change.entityId);
+    if (before?.['project_id'] === after['project_id']) {
+      assert.equal(key, before?.['key'], `${where}: its key stays`);
+      return;
+    }
     const number = (this.#numbers.get(project['id'] as string) ?? 0) + 1;
     this.#numbers.set(project['id'] as string, number);
     assert.deepEqual([after['number'], after['key']], [number, `${project['key']}-${number}`], `${where}: no gap`);
@@ -217,6 +240,10 @@ export class Replay {
   }
 }
 
+function scopeOf(issue: Fields): string {
+  return `project_scopes/${issue['project_id']}`;
+}
+
 function nameOf(change: Change): string {
   return `event ${change.seq}, ${change.kind} ${change.entity} ${change.entityId}`;
 }
@@ -228,6 +255,10 @@ export async function checkLog(tracker: Tracker): Promise<readonly Change[]> {
   for (const change of changes) replay.apply(change);
   replay.settle();
   await checkShown(tracker, replay);
+  for (const [key, id] of replay.keys) {
+    const { status, body } = await tracker.http('GET', `/v1/issues/${key}`);
+    assert.deepEqual([status, body.issue?.id], replay.issues.has(id) ? [200, id] : [404, undefined], `the key ${key}`);
+  }
   const gone = changes.filter(
     ({ kind, entity }) => kind === 'DELETED' && ['user', 'project', 'issue'].includes(entity),
   );

@@ -39,6 +39,7 @@ const deck = {
   updateIssue: 10,
   assignIssue: 8,
   transitionIssue: 12,
+  moveIssue: 8,
   deleteIssue: 3,
   batchCreateIssues: 3,
   batchUpdateIssues: 4,
@@ -209,6 +210,8 @@ class World {
           ...(done && integer(0, 3) && { resolution: pick(RESOLUTIONS) }),
         });
       }
+      case 'moveIssue':
+        return this.#moveIssue(issue, project);
       case 'deleteIssue':
         return this.#drop(this.#issues, issue, issue.path);
     }
@@ -267,6 +270,16 @@ class World {
   #change({ etag }: Known, method: string, path: string, body: object) {
     const condition = etag !== '' && this.#random.integer(0, 4) === 0;
     return this.#tracker.http(method, path, body, condition ? { 'if-match': `"${etag}"` } : {});
+  }
+
+  /** Where the other project's workflow lacks values, again with what they may become. */
+  async #moveIssue(issue: Known, project: Known) {
+    const move = (mappings: readonly object[]) =>
+      this.#change(issue, 'POST', `${issue.path}:move`, { projectId: project.id, mappings });
+    const answer = await move([]);
+    const info = answer.body.error?.details.find(({ reason }: { reason?: string }) => reason);
+    if (info?.reason !== 'WORKFLOW_VALUE_MISSING') return answer;
+    return move(Object.entries(info.metadata).map(([field, from]) => ({ field, from, to: SUBSTITUTES[field] })));
   }
 
   /** One of the changes that keep most of what the other cards ask for; sometimes over what another has written. */

@@ -69,6 +69,24 @@ export const events: StoreSuite = {
     );
   },
 
+  async 'stores no history for an event that says that another has it'({ store }) {
+    const [a, b] = [await insertAccount(store), await insertAccount(store)];
+    const entityId = uuidv7();
+    await store.write(async (tx) => {
+      await tx.emit(accounts, a, event({ entityId, history: false }));
+      await tx.emit(accounts, b, event({ entityId }));
+    });
+    assert.deepEqual([(await changesOf(store, a)).length, (await changesOf(store, b)).length], [1, 1]);
+    const history = await allRows(store, historyTable, {
+      where: { op: 'and', all: [eq('entity', 'thing'), eq('entity_id', entityId)] },
+      orderBy: { columns: ['time'] },
+    });
+    assert.deepEqual(
+      history.map(({ scope }) => scope),
+      [`${accounts.name}/${b}`],
+    );
+  },
+
   async 'stores null for what an event does not say'({ store }) {
     const scope = await insertAccount(store);
     await emit(store, scope);

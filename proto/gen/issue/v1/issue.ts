@@ -7,7 +7,7 @@ import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-j
 import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Status } from "../../google/rpc/status.ts";
-import { Project } from "../../project/v1/project.ts";
+import { Project, ValueMapping } from "../../project/v1/project.ts";
 import { User } from "../../user/v1/user.ts";
 
 export const protobufPackage = "issuepb";
@@ -17,7 +17,10 @@ export const protobufFileName = "issue/v1/issue.proto";
 export interface Issue {
   /** Output only. UUIDv7. */
   id: string;
-  /** Output only. The project's key and the issue's number in it, like CORE-12. */
+  /**
+   * Output only. The project's key and the issue's number in it, like CORE-12. A key that an issue once had names it
+   * for ever.
+   */
   key: string;
   projectId: string;
   /** 1 to 200 characters, not only white space. */
@@ -208,6 +211,26 @@ export interface TransitionIssueRequest {
 }
 
 export interface TransitionIssueResponse {
+  issue?: Issue | undefined;
+  adjustments: Adjustment[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface MoveIssueRequest {
+  /** An id or a key. */
+  id: string;
+  /** The project to move to; another one than the issue is in. */
+  projectId: string;
+  /** For values that the other project's workflow lacks: what the issue has there. The issue need not have them. */
+  mappings: ValueMapping[];
+  /** When set, the call changes nothing unless the issue still has this etag (ABORTED, ETAG_MISMATCH). */
+  etag: string;
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
+  requestId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface MoveIssueResponse {
   issue?: Issue | undefined;
   adjustments: Adjustment[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -2104,6 +2127,208 @@ export const TransitionIssueResponse: MessageFns<TransitionIssueResponse> = {
   },
 };
 
+function createBaseMoveIssueRequest(): MoveIssueRequest {
+  return { id: "", projectId: "", mappings: [], etag: "", requestId: "", _unknownFields: {} };
+}
+
+export const MoveIssueRequest: MessageFns<MoveIssueRequest> = {
+  encode(message: MoveIssueRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.projectId !== "") {
+      writer.uint32(18).string(message.projectId);
+    }
+    for (const v of message.mappings) {
+      ValueMapping.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.etag !== "") {
+      writer.uint32(34).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(42).string(message.requestId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveIssueRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveIssueRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.mappings.push(ValueMapping.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MoveIssueRequest>): MoveIssueRequest {
+    return MoveIssueRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveIssueRequest>): MoveIssueRequest {
+    const message = createBaseMoveIssueRequest();
+    message.id = object.id ?? "";
+    message.projectId = object.projectId ?? "";
+    message.mappings = object.mappings?.map((e) => ValueMapping.fromPartial(e)) || [];
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseMoveIssueResponse(): MoveIssueResponse {
+  return { issue: undefined, adjustments: [], _unknownFields: {} };
+}
+
+export const MoveIssueResponse: MessageFns<MoveIssueResponse> = {
+  encode(message: MoveIssueResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.issue !== undefined) {
+      Issue.encode(message.issue, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.adjustments) {
+      Adjustment.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveIssueResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveIssueResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.issue = Issue.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.adjustments.push(Adjustment.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MoveIssueResponse>): MoveIssueResponse {
+    return MoveIssueResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveIssueResponse>): MoveIssueResponse {
+    const message = createBaseMoveIssueResponse();
+    message.issue = (object.issue !== undefined && object.issue !== null) ? Issue.fromPartial(object.issue) : undefined;
+    message.adjustments = object.adjustments?.map((e) => Adjustment.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseListAllowedTransitionsRequest(): ListAllowedTransitionsRequest {
   return { id: "", _unknownFields: {} };
 }
@@ -3376,6 +3601,20 @@ export const IssueServiceService = {
       Buffer.from(TransitionIssueResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TransitionIssueResponse => TransitionIssueResponse.decode(value),
   },
+  /**
+   * Moves an issue to another project: with the next number and key there, while the old key still names it.
+   * FAILED_PRECONDITION when it has values that the other workflow lacks and no mapping says what becomes of them, and
+   * when it lacks what its status needs there.
+   */
+  moveIssue: {
+    path: "/issuepb.IssueService/MoveIssue" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MoveIssueRequest): Buffer => Buffer.from(MoveIssueRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MoveIssueRequest => MoveIssueRequest.decode(value),
+    responseSerialize: (value: MoveIssueResponse): Buffer => Buffer.from(MoveIssueResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MoveIssueResponse => MoveIssueResponse.decode(value),
+  },
   /** Lists the statuses that an issue can move to, and what it lacks for each. */
   listAllowedTransitions: {
     path: "/issuepb.IssueService/ListAllowedTransitions" as const,
@@ -3449,6 +3688,12 @@ export interface IssueServiceServer extends UntypedServiceImplementation {
    * such transition; and when the issue lacks what the status needs.
    */
   transitionIssue: handleUnaryCall<TransitionIssueRequest, TransitionIssueResponse>;
+  /**
+   * Moves an issue to another project: with the next number and key there, while the old key still names it.
+   * FAILED_PRECONDITION when it has values that the other workflow lacks and no mapping says what becomes of them, and
+   * when it lacks what its status needs there.
+   */
+  moveIssue: handleUnaryCall<MoveIssueRequest, MoveIssueResponse>;
   /** Lists the statuses that an issue can move to, and what it lacks for each. */
   listAllowedTransitions: handleUnaryCall<ListAllowedTransitionsRequest, ListAllowedTransitionsResponse>;
   /** Lists who changed which field of an issue from what to what, oldest first. It outlives the issue. */
