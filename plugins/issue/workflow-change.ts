@@ -82,7 +82,7 @@ function stretches({ projectId, before, after }: WorkflowChange): readonly Find[
       now && (now.guards.some((guard) => !guards.includes(guard)) || (category === 'DONE' && now.category !== 'DONE'))
     );
   });
-  // Those that are moved on come last, so that no stretch meets an issue that one before it has moved.
+  // Those that are moved on come last, so that no issue is met again where it went.
   const statuses = [...stricter.map(({ name }) => name), ...gone];
   const inProject = eq('project_id', projectId);
   if (types.length + resolutions.length + priorities.length > 0) {
