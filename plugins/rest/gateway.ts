@@ -94,7 +94,12 @@ async function serve(options: GatewayOptions, exchange: Exchange): Promise<void>
       throw new GatewayError('NOT_FOUND', 'PATH_NOT_FOUND', 'nothing has this path: see the API documentation');
     if (method !== 'OPTIONS') throw methodNotAllowed(method, allowed);
     response.setHeader('Allow', allowed.join(', '));
-    if (isPreflight) options.cors?.allow(response, allowed);
+    if (isPreflight) {
+      // A path that takes any method lists none.
+      const asked = request.headers['access-control-request-method']!;
+      const isMore = !allowed.includes(asked) && options.router.match(asked, path) !== undefined;
+      options.cors?.allow(response, isMore ? [...allowed, asked] : allowed);
+    }
     return answer(ctx, 204, undefined);
   }
   if (found.kind === 'method')

@@ -81,7 +81,7 @@ export class HttpServer implements ListeningServer {
   async listen(port: number, host: string | undefined, listener: RequestListener): Promise<void> {
     const server = this.#server;
     const onRequest: RequestListener = (request, response) => {
-      response.once('prefinish', () => this.#cutStalled(response));
+      response.on('prefinish', () => this.#cutStalled(response));
       this.#connections.begin(request, response, () => listener(request, response));
     };
     server.on('request', onRequest);

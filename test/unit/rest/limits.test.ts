@@ -139,7 +139,7 @@ describe('rest: limits', () => {
     it('and then is, leaves the next one all its time', async () => {
       const { handler, entered, finish } = held();
       const cut = Promise.withResolvers<unknown>();
-      const gateway = await start({ stalledAnswerMs: 50 }, (request, origin) => {
+      const gateway = await start({ stalledAnswerMs: 400 }, (request, origin) => {
         if (request.name === 'slow') return handler(request, origin);
         if (request.name === 'stalled') origin.signal.addEventListener('abort', cut.resolve);
         return { name: LARGE };
