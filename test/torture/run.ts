@@ -2,10 +2,10 @@
  * `npm run torture`: what takes too long for the test suite. Prints its seed and figures; exits with 1 when something
  * does not hold. TEST_SEED repeats a run, TORTURE_CASES changes its length.
  */
+import { startServer } from '../support/server-process.ts';
 import { testSeed } from '../support/workload.ts';
 import { type Answers, fuzz } from './fuzz.ts';
 import { Pool } from './generate.ts';
-import { startServer } from './server.ts';
 
 const seed = testSeed();
 const cases = Number(process.env['TORTURE_CASES'] ?? 200_000);

@@ -17,12 +17,13 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** Rejects with what the process wrote, when it ends before it is ready. */
+/** `prefix`: a command that runs the process, such as taskset. Rejects when the process ends before it is ready. */
 export async function startServer(
   variables: Readonly<Record<string, string>> = {},
-  nodeArgs: readonly string[] = [],
+  { prefix = [], nodeArgs = [] }: { readonly prefix?: readonly string[]; readonly nodeArgs?: readonly string[] } = {},
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [...nodeArgs, launcher, 'run'], {
+  const [command, ...args] = [...prefix, process.execPath, ...nodeArgs, launcher, 'run'];
+  const child = spawn(command!, args, {
     env: { ...process.env, GRPC_PORT: '0', HTTP_PORT: '0', LOG_CALLS: 'none', ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
