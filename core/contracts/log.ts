@@ -154,7 +154,12 @@ export const historyTable = defineTable({
     time: timestamp(),
     actor: text({ nullable: true, maxLength: 200 }),
     kind: text({ maxLength: 20 }),
-    changes: json(),
+    /** The names of the changed fields. */
+    fields: json(),
+    /** A list of what each field was, null where none had a value: a created entity. */
+    before: json({ nullable: true }),
+    /** The same for what they are now. */
+    after: json({ nullable: true }),
   },
   primaryKey: ['id'],
   indexes: { history_entity: ['entity', 'entity_id', 'time'] },

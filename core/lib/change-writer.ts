@@ -1,6 +1,7 @@
 import { type ChangeEvent, type Committed, changesTable, historyTable } from '../contracts/log.ts';
 import { isStoreError, type Key, StoreError, type TableWriter, type WriteTransaction } from '../contracts/store.ts';
 import type { AnyTable, Json } from '../contracts/tables.ts';
+import { Shared } from './shared.ts';
 import { uuidv7 } from './uuid.ts';
 
 interface ScopeInTransaction {
@@ -9,10 +10,21 @@ interface ScopeInTransaction {
   ordinal: number;
 }
 
+// A log of a million events has few scopes at a time, and few different lists of fields.
+const scopeNames = new Shared<string>(10_000);
+const fieldLists = new Shared<readonly string[]>(1_000);
+
 /** '<table>/<key>': how the change log names a scope. */
 export function scopeName(scopeTable: AnyTable, key: Key): string {
-  return `${scopeTable.name}/${Array.isArray(key) ? key.join('/') : key}`;
+  const name = `${scopeTable.name}/${Array.isArray(key) ? key.join('/') : key}`;
+  return scopeNames.get(name, () => name);
 }
+
+const listOf = (fields: readonly string[]): readonly string[] =>
+  fieldLists.get(JSON.stringify(fields), () => Object.freeze(fields));
+
+const valuesOf = (values: readonly Json[]): readonly Json[] | null =>
+  values.every((value) => value === null) ? null : Object.freeze(values);
 
 /**
  * `emit` of a write transaction, on top of its tables: for storage plugins. One for each transaction.
@@ -50,23 +62,38 @@ export class ChangeWriter {
     const scope = await counted;
 
     const { entity, entityId, kind, actor } = event;
-    this.#transaction ??= uuidv7();
     this.#seq = this.#nextSeq?.() ?? null;
     const id = uuidv7();
+    this.#transaction ??= id;
     const { revision } = scope;
     const ordinal = scope.ordinal++;
     this.#changes.push({ entity, entityId, scope: name });
-    const same = { id, scope: name, revision, ordinal, time: this.#tx.now, actor, entity, entity_id: entityId, kind };
+    const fields = listOf(event.changes.map(({ field }) => field));
+    const same = {
+      id,
+      scope: name,
+      revision,
+      ordinal,
+      time: this.#tx.now,
+      actor,
+      entity,
+      entity_id: entityId,
+      kind,
+      fields,
+    };
     await changes.insert({
       ...same,
       seq: this.#seq,
       transaction: this.#transaction,
-      fields: event.changes.map(({ field }) => field),
       after: event.after,
       context: event.context ?? null,
     });
     if (event.history !== false)
-      await history.insert({ ...same, changes: event.changes as unknown as readonly Json[] });
+      await history.insert({
+        ...same,
+        before: valuesOf(event.changes.map(({ from }) => from)),
+        after: valuesOf(event.changes.map(({ to }) => to)),
+      });
     return { revision };
   }
 

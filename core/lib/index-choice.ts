@@ -40,8 +40,19 @@ interface Scored {
   readonly score: number;
 }
 
+const candidates = new WeakMap<AnyTable, readonly Candidate[]>();
+
 /** Every index of the table, 'primary' first, each with the primary key behind its own columns. */
 export function indexesOf(table: AnyTable): readonly Candidate[] {
+  let all = candidates.get(table);
+  if (!all) {
+    all = derived(table);
+    candidates.set(table, all);
+  }
+  return all;
+}
+
+function derived(table: AnyTable): readonly Candidate[] {
   return [
     { name: 'primary', columns: table.primaryKey, unique: table.primaryKey },
     ...Object.entries({ ...table.unique, ...table.indexes }).map(([name, columns]) => ({

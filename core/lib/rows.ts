@@ -55,22 +55,45 @@ function frozenJson(value: unknown, depth = 0): Json {
   }
   if (typeof value !== 'object') throw `holds ${typeof value}, which is not JSON`;
   if (depth === MAX_JSON_DEPTH) throw `is nested more than ${MAX_JSON_DEPTH} deep`;
-  if (Array.isArray(value)) {
-    const items = Array.from(value, (item) => frozenJson(item, depth + 1));
-    return Object.isFrozen(value) && items.every((item, i) => Object.is(item, value[i])) ? value : Object.freeze(items);
-  }
+  if (isFrozenJson(value, depth)) return value;
+  if (Array.isArray(value)) return Object.freeze(Array.from(value, (item) => frozenJson(item, depth + 1)));
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw 'holds an object that is not plain';
-  let same = Object.isFrozen(value);
   const entries = Object.entries(value);
   for (const entry of entries) {
     const wrong = textProblem(entry[0]);
     if (wrong) throw wrong;
-    const item = frozenJson(entry[1], depth + 1);
-    same &&= Object.is(item, entry[1]);
-    entry[1] = item;
+    entry[1] = frozenJson(entry[1], depth + 1);
   }
-  return same ? (value as Json) : Object.freeze(Object.fromEntries(entries));
+  return Object.freeze(Object.fromEntries(entries));
+}
+
+/** Whether it is JSON that is deeply frozen, such as a row: most of what is stored, so nothing is made to find out. */
+function isFrozenJson(value: unknown, depth: number): value is Json {
+  switch (typeof value) {
+    case 'string':
+      return textProblem(value) === undefined;
+    case 'number':
+      return Number.isFinite(value) && !Object.is(value, -0);
+    case 'boolean':
+      return true;
+    case 'object':
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth === MAX_JSON_DEPTH || !Object.isFrozen(value)) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isFrozenJson(value[i], depth + 1)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const name in value) {
+    if (textProblem(name) || !isFrozenJson((value as Record<string, unknown>)[name], depth + 1)) return false;
+  }
+  return true;
 }
 
 /** The value as it is stored. JSON's null is no value, so a json column that is not nullable refuses it. */
@@ -89,7 +112,7 @@ function checked(table: AnyTable, name: string, column: Column, value: unknown):
   }
   const wrong = problem(column.type, value);
   if (wrong) throw invalid(table, name, wrong);
-  if (typeof value === 'number') return value + 0; // -0 becomes 0, which is what a database gives back
+  if (value === 0) return 0; // -0 too, which is what a database gives back
   if (column.maxLength !== undefined && longer(value as string, column.maxLength))
     throw invalid(table, name, `must be at most ${column.maxLength} characters`);
   return value as Value;

@@ -8,7 +8,7 @@ import {
 } from '../../core/contracts/log.ts';
 import { and, eq, type Order, range } from '../../core/contracts/query.ts';
 import type { Store, TableReader } from '../../core/contracts/store.ts';
-import type { Row } from '../../core/contracts/tables.ts';
+import type { Json, Row } from '../../core/contracts/tables.ts';
 import { cursorOf } from '../../core/lib/cursor.ts';
 import { fitting } from '../../core/lib/list.ts';
 
@@ -81,7 +81,7 @@ export class StoreChangeLog {
         actor: row.actor,
         kind: row.kind as ChangeKind,
         revision: row.revision,
-        changes: row.changes as unknown as readonly FieldChange[],
+        changes: changesOf(row),
       }));
       return next === undefined ? { entries } : { entries, next };
     });
@@ -91,6 +91,12 @@ export class StoreChangeLog {
 async function following(table: TableReader<typeof changesTable>, after: number, limit: number) {
   const page = await table.find({ where: range('seq', { gt: after }), orderBy: { columns: ['seq'] }, limit });
   return page.rows;
+}
+
+function changesOf({ fields, before, after }: Row<typeof historyTable>): readonly FieldChange[] {
+  const from = before as readonly Json[] | null;
+  const to = after as readonly Json[] | null;
+  return (fields as readonly string[]).map((field, i) => ({ field, from: from?.[i] ?? null, to: to?.[i] ?? null }));
 }
 
 function changeOf(row: Row<typeof changesTable>): Change {

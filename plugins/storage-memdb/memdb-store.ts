@@ -14,7 +14,7 @@ import { uuidv7 } from '../../core/lib/uuid.ts';
 import { Deadline, refuseAborted } from './deadline.ts';
 import { Leases } from './leases.ts';
 import { TableSchema } from './table-schema.ts';
-import type { Postings } from './text-index.ts';
+import type { Text } from './text-index.ts';
 import { MemdbRead, MemdbWrite, type Schemas, type Version } from './transaction.ts';
 import { WriterQueue } from './writer-queue.ts';
 
@@ -39,7 +39,7 @@ export class MemdbStore implements Store {
   /** In the order in which they began, so the first has the oldest version. */
   readonly #reads = new Map<MemdbRead, (why: StoreError) => void>();
   /** What the text indexes may forget once no snapshot older than the version is open; oldest first. */
-  readonly #forgotten: { readonly version: number; readonly postings: Postings }[] = [];
+  readonly #forgotten: { readonly version: number; readonly text: Text }[] = [];
   /** True from one part of a long forgetting to the next. */
   #forgetting = false;
   #state: State = 'new';
@@ -136,9 +136,7 @@ export class MemdbStore implements Store {
   }
 
   #commit(tx: MemdbWrite): void {
-    tx.end();
-    const number = this.#version.number + 1;
-    this.#version = { number, tables: tx.tables };
+    this.#version = tx.commit();
     this.#forgetLater(tx.gone);
     const { committed } = tx.changes;
     if (!committed) return;
@@ -157,9 +155,9 @@ export class MemdbStore implements Store {
     this.#forgetLater(tx.added.splice(0));
   }
 
-  #forgetLater(all: readonly Postings[]): void {
+  #forgetLater(all: readonly Text[]): void {
     const version = this.#version.number;
-    for (const postings of all) this.#forgotten.push({ version, postings });
+    for (const text of all) this.#forgotten.push({ version, text });
     this.#forget();
   }
 
@@ -170,11 +168,11 @@ export class MemdbStore implements Store {
     const version = oldest?.version.number ?? this.#version.number;
     const until = performance.now() + LONGEST_FORGETTING;
     let done = 0;
-    for (const { version: last, postings } of this.#forgotten) {
+    for (const { version: last, text } of this.#forgotten) {
       if (last > version) break;
       this.#forgetting = done > 0 && performance.now() > until;
       if (this.#forgetting) break;
-      postings.index.forget(postings);
+      text.index.forget(text);
       done++;
     }
     this.#forgotten.splice(0, done);

@@ -17,7 +17,7 @@ import { tokens } from '../../core/lib/tokenizer.ts';
 import { checkLimit, checkWhere, conjuncts } from '../../core/lib/where.ts';
 import { matchAll, type View, type Work } from './matcher.ts';
 import type { Place, TableSchema } from './table-schema.ts';
-import { after, isShorter, type Stretch, size, stretchOf, walk } from './walk.ts';
+import { after, type Stretch, size, stretchOf, walk } from './walk.ts';
 
 /** One page of a query; counts what it examined. */
 export function find(view: View, schema: TableSchema, query: Find, work: Work): Page<StoredRow> {
@@ -159,12 +159,12 @@ function textCandidates(
   if (!condition) return undefined;
   const query = tokens(condition.query);
   if (query.length === 0) return [];
-  const keys = schema.text!.candidates(query, most);
-  if (!keys || isShorter(stretch, keys.length)) return undefined;
+  const versions = schema.text!.candidates(query, Math.min(most, size(stretch)));
+  if (!versions) return undefined;
   const rows = new Set<StoredRow>();
-  const trees = view.trees(schema);
-  for (const key of keys) {
-    const row = schema.get(trees, key);
+  const [primary] = view.trees(schema).indexes;
+  for (const version of versions) {
+    const row = primary!.get(version) as StoredRow | undefined;
     if (row) rows.add(row);
   }
   return [...rows];

@@ -3,19 +3,19 @@ import type { AnyTable, ColumnType, Json } from '../../core/contracts/tables.ts'
 import { type Bound, compareText, compareValues } from '../../core/lib/compare.ts';
 import { indexesOf } from '../../core/lib/index-choice.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
-import { BTree } from './btree.ts';
-import { type RowKey, TextIndex } from './text-index.ts';
+import { type Text, TextIndex } from './text-index.ts';
+import { Tree } from './tree.ts';
 
 /** A row, or a place between rows: what is compared in an index. */
 export type Place = { readonly [column: string]: Bound | Json };
 
-/**
- * The rows themselves, in the order of an index. `clone()` shares every node until one side changes it, so a version
- * of a table is nothing but its trees.
- */
-export type Tree = BTree<Place, undefined>;
-/** A version of a table: a tree for each index, that of the primary key first. */
-export type Trees = readonly Tree[];
+/** A version of a table. Trees share all nodes that did not change, so that is all it is. */
+export interface Trees {
+  /** The rows themselves, in the order of each index, that of the primary key first. */
+  readonly indexes: readonly Tree<Place>[];
+  /** What the newest version of each row has in the text index, by primary key. Empty where nothing is searchable. */
+  readonly texts: Tree<Text>;
+}
 
 export interface Index {
   readonly name: string;
@@ -28,7 +28,7 @@ export interface Index {
   readonly compare: (a: Place, b: Place) => number;
 }
 
-const CODE_OF = { text: 'text(x, y)', uuid: 'x < y ? -1 : x > y ? 1 : 0' } as const;
+const CODE_OF = { text: 'text(x, y)', uuid: 'x < y ? -1 : 1' } as const;
 
 /**
  * The order of rows by these columns. Compiled for each index: half of the cost of a write is comparing, and code that
@@ -41,8 +41,10 @@ function compareBy(table: AnyTable, columns: readonly string[]): (a: Place, b: P
     const plain = type === 'text' || type === 'uuid' ? 'string' : 'number';
     const order = CODE_OF[type as 'text'] ?? 'x - y';
     return `x = a[${name}]; y = b[${name}];
-      order = typeof x === '${plain}' && typeof y === '${plain}' ? ${order} : values(x, y);
-      if (order !== 0) return order;`;
+      if (x !== y) {
+        order = typeof x === '${plain}' && typeof y === '${plain}' ? ${order} : values(x, y);
+        if (order !== 0) return order;
+      }`;
   });
   return new Function(
     'text',
@@ -77,22 +79,16 @@ export class TableSchema {
   }
 
   empty(): Trees {
-    return this.indexes.map(({ compare }) => new BTree<Place, undefined>(undefined, compare));
+    const trees = this.indexes.map(({ compare }) => new Tree(compare));
+    const { compare } = this.indexes[0]!;
+    return { indexes: trees, texts: new Tree<Text>((a, b) => compare(a.row, b.row)) };
   }
 
   /** The row with these values of the primary key. */
-  get(trees: Trees, key: RowKey): StoredRow | undefined {
+  get(trees: Trees, key: readonly Value[]): StoredRow | undefined {
     const { primaryKey } = this.table;
     const place: Record<string, Value> = {};
     for (let i = 0; i < primaryKey.length; i++) place[primaryKey[i]!] = key[i]!;
-    return firstFrom(trees[0]!, place, this.indexes[0]!.compare);
+    return trees.indexes[0]!.get(place) as StoredRow | undefined;
   }
-}
-
-const found: [Place, undefined] = [{}, undefined];
-
-/** The row at a place. */
-export function firstFrom(tree: Tree, place: Place, compare: Index['compare']): StoredRow | undefined {
-  const row = tree.getPairOrNextHigher(place, found)?.[0];
-  return row !== undefined && compare(row, place) === 0 ? (row as StoredRow) : undefined;
 }

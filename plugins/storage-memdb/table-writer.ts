@@ -4,7 +4,7 @@ import type { AnyTable, NewRow, Row } from '../../core/contracts/tables.ts';
 import { LOWEST } from '../../core/lib/compare.ts';
 import { incrementedRow, newRow, type StoredRow, updatedRow } from '../../core/lib/rows.ts';
 import { MemdbReader } from './table-reader.ts';
-import type { Place, TableSchema } from './table-schema.ts';
+import type { TableSchema } from './table-schema.ts';
 import type { MemdbWrite } from './transaction.ts';
 
 export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements TableWriter<T> {
@@ -73,7 +73,7 @@ export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements T
       if (before && unique.every((column) => row[column] === before[column])) continue;
       const place: Record<string, Value | typeof LOWEST> = {};
       for (const column of columns) place[column] = unique.includes(column) ? (row[column] as Value) : LOWEST;
-      const next = trees[position]!.getPairOrNextHigher(place)?.[0] as Place | undefined;
+      const next = trees.indexes[position]!.from(place);
       if (next && unique.every((column) => next[column] === row[column]))
         throw new StoreError('already_exists', `${table.name}: the key '${name}' is taken`, {
           table: table.name,

@@ -1,121 +1,117 @@
-import type { Value } from '../../core/contracts/query.ts';
 import type { AnyTable } from '../../core/contracts/tables.ts';
-import { compareText, compareValues } from '../../core/lib/compare.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
 import { tokens } from '../../core/lib/tokenizer.ts';
-import { BTree } from './btree.ts';
+import { Numbered } from './numbered.ts';
+import { PostingList } from './posting-list.ts';
+import { Tree } from './tree.ts';
 
-/** The primary key's values. */
-export type RowKey = readonly Value[];
+/** V8 may make a shorter string by copying, but one of so many characters by pointing into the text. */
+const SLICED_FROM = 13;
 
-const compareKeys = (a: RowKey, b: RowKey): number => {
-  for (let i = 0; i < a.length; i++) {
-    const order = compareValues(a[i]!, b[i]!);
-    if (order !== 0) return order;
-  }
-  return 0;
-};
+const byUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const NOTHING: ReadonlySet<string> = new Set();
+/** What a row has in its searchable columns, from the version that brought it until that which changes it. */
+export interface Text {
+  readonly index: TextIndex;
+  /** No two texts of an index have one. */
+  readonly number: number;
+  /** The version that brought it. */
+  readonly row: StoredRow;
+}
 
 /**
- * Token -> the keys of the rows that hold it. Unlike the other indexes it has no versions: it holds what any open
- * snapshot, the newest version or the transaction at work holds, and whoever searches it tests the rows of his own
- * snapshot. So an insert costs an append for each token, and a key goes only when nobody can see its row any more.
+ * Token -> the numbers of the texts that hold it. Numbers, because the garbage collector has nothing to do for them.
+ * Unlike the other indexes this one has no versions: it holds what any open snapshot, the newest version or the
+ * transaction at work holds, and whoever searches it tests the rows of his own snapshot. So an insert costs an append
+ * for each token, and a text goes only when nobody can see it any more.
  */
 export class TextIndex {
   readonly #table: AnyTable;
-  /** Keys in order. A key is there once for each version of its row that brought the token anew. */
-  readonly #postings = new BTree<string, RowKey[]>(undefined, compareText);
+  readonly #texts = new Numbered<Text>();
+  readonly #postings = new Map<string, PostingList>();
+  /** All tokens, so ordered that those which begin alike stand together. */
+  #tokens = new Tree(byUnit);
 
   constructor(table: AnyTable) {
     this.#table = table;
   }
 
-  #tokensOf(row: StoredRow | undefined): ReadonlySet<string> {
-    if (!row) return NOTHING;
-    const found = new Set<string>();
-    for (const column of this.#table.searchable) {
-      const text = row[column] as string | null;
-      if (text !== null) for (const token of tokens(text)) found.add(token);
+  isSame(before: StoredRow, after: StoredRow): boolean {
+    return this.#table.searchable.every((column) => before[column] === after[column]);
+  }
+
+  /** Takes in the text of a row. */
+  add(row: StoredRow): Text {
+    const text = this.#texts.add((number) => ({ index: this, number, row }));
+    for (const token of this.#tokensOf(row)) {
+      const list = this.#postings.get(token);
+      if (list) list.add(text.number);
+      else {
+        const own = token.length < SLICED_FROM ? token : Buffer.from(token).toString();
+        this.#postings.set(own, new PostingList(text.number));
+        this.#tokens = this.#tokens.with(own);
+      }
     }
-    return found;
+    return text;
   }
 
-  /** Takes in the next version of a row. Returns what is to be forgotten if it is rolled back, and once it is stored. */
-  change(
-    before: StoredRow | undefined,
-    after: StoredRow | undefined,
-  ): { readonly added: Postings; readonly gone: Postings } | undefined {
-    if (before && after && this.#table.searchable.every((column) => before[column] === after[column])) return undefined;
-    const old = this.#tokensOf(before);
-    const now = this.#tokensOf(after);
-    const key: RowKey = this.#table.primaryKey.map((column) => (after ?? before)![column] as Value);
-    const added = [...now].filter((token) => !old.has(token));
-    for (const token of added) this.#add(token, key);
-    const gone = [...old].filter((token) => !now.has(token));
-    return { added: { index: this, key, tokens: added }, gone: { index: this, key, tokens: gone } };
-  }
-
-  #add(token: string, key: RowKey): void {
-    const keys = this.#postings.get(token);
-    if (!keys) this.#postings.set(token, [key]);
-    else if (compareKeys(keys.at(-1)!, key) <= 0) keys.push(key);
-    else keys.splice(place(keys, key), 0, key);
-  }
-
-  forget({ key, tokens: gone }: Postings): void {
-    for (const token of gone) {
-      const keys = this.#postings.get(token)!;
-      if (keys.length === 1) this.#postings.delete(token);
-      else keys.splice(place(keys, key), 1);
+  forget({ number, row }: Text): void {
+    this.#texts.delete(number);
+    const isKnown = (each: number) => this.#texts.get(each) !== undefined;
+    for (const token of this.#tokensOf(row)) {
+      const list = this.#postings.get(token)!;
+      list.forgetOne(isKnown);
+      if (list.size > 0) continue;
+      this.#postings.delete(token);
+      this.#tokens = this.#tokens.without(token);
     }
+  }
+
+  #tokensOf(row: StoredRow): readonly string[] {
+    return tokens(this.#table.searchable.map((column) => row[column]).join('\n'));
   }
 
   /**
-   * The keys of all rows with a token that begins with one of the query's tokens, the rarest of them: more rows than
-   * match, never fewer. Undefined when there are more than `most`.
+   * Rows, in some version, with a token that begins with one of the query's tokens, the rarest of them: more rows than
+   * match, never fewer; some of them twice. Undefined when there are more than `most`.
    */
-  candidates(query: readonly string[], most: number): RowKey[] | undefined {
-    let best: RowKey[] | undefined;
+  candidates(query: readonly string[], most: number): StoredRow[] | undefined {
+    let best: PostingList[] | undefined;
+    let fewest = most;
     for (const prefix of query) {
-      const keys = this.#beginning(prefix, best ? best.length - 1 : most);
-      if (keys) best = keys;
+      const lists = this.#beginning(prefix, fewest);
+      if (!lists) continue;
+      best = lists;
+      fewest = lists.reduce((sum, list) => sum + list.size, -1);
     }
-    return best;
+    if (!best) return undefined;
+    const rows: StoredRow[] = [];
+    for (const list of best)
+      for (const number of list) {
+        const text = this.#texts.get(number);
+        if (text) rows.push(text.row);
+      }
+    return rows;
   }
 
-  #beginning(prefix: string, most: number): RowKey[] | undefined {
-    const keys: RowKey[] = [];
-    for (const [token, found] of this.#postings.entries(prefix)) {
-      if (!token.startsWith(prefix)) break;
-      if (keys.length + found.length > most) return undefined;
-      for (const key of found) keys.push(key);
-    }
-    return keys;
+  /** The lists of all tokens that begin so, where they hold at most so many texts. */
+  #beginning(prefix: string, most: number): PostingList[] | undefined {
+    const lists: PostingList[] = [];
+    let size = 0;
+    this.#tokens.ascend(prefix, (token) => {
+      if (!token.startsWith(prefix)) return true;
+      const list = this.#postings.get(token)!;
+      size += list.size;
+      lists.push(list);
+      return size > most;
+    });
+    return size > most ? undefined : lists;
   }
 
-  /** For tests: how many keys are held. */
+  /** For tests: how many times a text is held by a token. */
   get size(): number {
-    return this.#postings.valuesArray().reduce((sum, keys) => sum + keys.length, 0);
+    let size = 0;
+    for (const list of this.#postings.values()) size += list.size;
+    return size;
   }
-}
-
-/** Tokens of one row. */
-export interface Postings {
-  readonly index: TextIndex;
-  readonly key: RowKey;
-  readonly tokens: readonly string[];
-}
-
-/** The first place where the key is, or belongs. */
-function place(keys: readonly RowKey[], key: RowKey): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareKeys(keys[middle]!, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

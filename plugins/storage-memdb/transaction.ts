@@ -14,9 +14,10 @@ import { ChangeWriter } from '../../core/lib/change-writer.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
 import type { View } from './matcher.ts';
 import { MemdbReader } from './table-reader.ts';
-import type { TableSchema, Tree, Trees } from './table-schema.ts';
+import type { TableSchema, Trees } from './table-schema.ts';
 import { MemdbWriter } from './table-writer.ts';
-import type { Postings } from './text-index.ts';
+import type { Text, TextIndex } from './text-index.ts';
+import type { Tree } from './tree.ts';
 
 export type Schemas = ReadonlyMap<string, TableSchema>;
 
@@ -28,6 +29,9 @@ export interface Version {
   readonly tables: readonly Trees[];
 }
 
+/** What a transaction sees after its end, so that whoever still holds it does not hold a version of the store. */
+const NOTHING: Version = { number: Number.POSITIVE_INFINITY, tables: [] };
+
 /** A transaction works for so many milliseconds, then the other work of the process gets a turn. */
 const LONGEST_STRETCH = 10;
 /** The time is looked at once in so many operations. A power of 2. */
@@ -35,16 +39,20 @@ const OPERATIONS_PER_LOOK = 64;
 
 export class MemdbRead implements ReadTransaction, View {
   readonly now: number;
-  readonly version: Version;
   readonly #schemas: Schemas;
+  #version: Version;
   #over: StoreError | 'ended' | undefined;
   #operations = 0;
   #since = performance.now();
 
   constructor(schemas: Schemas, version: Version, now: number) {
     this.#schemas = schemas;
-    this.version = version;
+    this.#version = version;
     this.now = now;
+  }
+
+  get version(): Version {
+    return this.#version;
   }
 
   table<T extends AnyTable>(table: T): TableReader<T> {
@@ -54,6 +62,7 @@ export class MemdbRead implements ReadTransaction, View {
   /** From now on every operation throws this; or, where it ended as it should, that it has ended. */
   end(why?: StoreError): void {
     this.#over ??= why ?? 'ended';
+    this.#version = NOTHING;
   }
 
   /**
@@ -101,22 +110,22 @@ export class MemdbRead implements ReadTransaction, View {
   }
 
   trees(schema: TableSchema): Trees {
-    return this.version.tables[schema.position]!;
+    return this.#version.tables[schema.position]!;
   }
 }
 
 export class MemdbWrite extends MemdbRead implements WriteTransaction {
-  /** The version to be: the trees of a table are copied when it is first written to. */
-  readonly tables: Trees[];
+  /** The version to be. */
+  #tables: Trees[];
   /** What the text indexes are to forget if this is rolled back. */
-  readonly added: Postings[] = [];
+  readonly added: Text[] = [];
   /** What they are to forget once this is stored, and no older snapshot is open. */
-  readonly gone: Postings[] = [];
+  readonly gone: Text[] = [];
   readonly changes: ChangeWriter;
 
   constructor(schemas: Schemas, version: Version, now: number, nextSeq: () => number) {
     super(schemas, version, now);
-    this.tables = version.tables.slice();
+    this.#tables = version.tables.slice();
     this.changes = new ChangeWriter(this, nextSeq);
   }
 
@@ -140,25 +149,51 @@ export class MemdbWrite extends MemdbRead implements WriteTransaction {
       if (isStoreError(error, kind)) this.end(error);
   }
 
+  override end(why?: StoreError): void {
+    super.end(why);
+    this.#tables = [];
+  }
+
+  /** Ends it; returns what it made of the store. */
+  commit(): Version {
+    const { number } = this.version;
+    const tables = this.#tables;
+    this.end();
+    return { number: number + 1, tables };
+  }
+
   override trees(schema: TableSchema): Trees {
-    return this.tables[schema.position]!;
+    return this.#tables[schema.position]!;
   }
 
   /** Replaces one version of a row by the next in every index. */
   put(schema: TableSchema, before: StoredRow | undefined, after: StoredRow | undefined): void {
-    const { position, indexes } = schema;
-    let trees = this.tables[position]!;
-    if (trees === this.version.tables[position]) {
-      trees = trees.map((tree): Tree => tree.clone());
-      this.tables[position] = trees;
-    }
+    const { position, indexes, text } = schema;
+    const trees = this.#tables[position]!;
+    const next = trees.indexes.slice();
     for (let i = 0; i < indexes.length; i++) {
-      const tree = trees[i]!;
-      if (before && (!after || indexes[i]!.compare(before, after) !== 0)) tree.delete(before);
-      if (after) tree.set(after, undefined);
+      let tree = next[i]!;
+      if (before && (!after || tree.compare(before, after) !== 0)) tree = tree.without(before);
+      next[i] = after ? tree.with(after) : tree;
     }
-    const words = schema.text?.change(before, after);
-    if (words && words.added.tokens.length > 0) this.added.push(words.added);
-    if (words && words.gone.tokens.length > 0) this.gone.push(words.gone);
+    this.#tables[position] = {
+      indexes: next,
+      texts: text ? this.#putText(text, trees.texts, before, after) : trees.texts,
+    };
+  }
+
+  #putText(
+    index: TextIndex,
+    texts: Tree<Text>,
+    before: StoredRow | undefined,
+    after: StoredRow | undefined,
+  ): Tree<Text> {
+    if (before && after && index.isSame(before, after)) return texts;
+    const gone = before && texts.get({ index, number: 0, row: before })!;
+    if (gone) this.gone.push(gone);
+    if (!after) return texts.without(gone!);
+    const text = index.add(after);
+    this.added.push(text);
+    return texts.with(text);
   }
 }

@@ -2,12 +2,13 @@ import type { Value } from '../../core/contracts/query.ts';
 import { type Bound, HIGHEST, LOWEST } from '../../core/lib/compare.ts';
 import type { End } from '../../core/lib/index-choice.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
-import { firstFrom, type Index, type Place, type Tree, type Trees } from './table-schema.ts';
+import type { Index, Place, Trees } from './table-schema.ts';
+import type { Tree } from './tree.ts';
 
 /** A stretch of an index: from one place to another. A row at the place itself belongs to it where `inclusive`. */
 export interface Stretch {
   readonly index: Index;
-  readonly tree: Tree;
+  readonly tree: Tree<Place>;
   readonly low: Place;
   readonly lowInclusive: boolean;
   readonly high: Place;
@@ -36,7 +37,7 @@ export function stretchOf(
   }
   return {
     index,
-    tree: trees[index.position]!,
+    tree: trees.indexes[index.position]!,
     low,
     lowInclusive: lower?.inclusive ?? true,
     high,
@@ -56,30 +57,21 @@ export function after(stretch: Stretch, place: Place, descending: boolean): Stre
 export function walk(stretch: Stretch, descending: boolean, visit: (row: StoredRow) => boolean): void {
   const { tree, low, high, lowInclusive, highInclusive } = stretch;
   const { compare } = stretch.index;
-  const pair: [Place, undefined] = [low, undefined];
-  const rows = (descending ? tree.entriesReversed(high, pair, !highInclusive) : tree.entries(low, pair)) as Iterator<
-    [Place, undefined]
-  >;
-  while (!rows.next().done) {
-    const row = pair[0];
-    if (!descending && !lowInclusive && compare(row, low) === 0) continue;
-    const beyond = descending ? compare(low, row) : compare(row, high);
-    if (beyond > 0 || (beyond === 0 && !(descending ? lowInclusive : highInclusive))) return;
-    if (visit(row as StoredRow)) return;
-  }
+  if (descending)
+    tree.descend(high, (row) => {
+      if (!highInclusive && compare(row, high) === 0) return false;
+      const beyond = compare(low, row);
+      return beyond > 0 || (beyond === 0 && !lowInclusive) || visit(row as StoredRow);
+    });
+  else
+    tree.ascend(low, (row) => {
+      if (!lowInclusive && compare(row, low) === 0) return false;
+      const beyond = compare(row, high);
+      return beyond > 0 || (beyond === 0 && !highInclusive) || visit(row as StoredRow);
+    });
 }
 
 /** How many rows there are, without looking at them. */
-export function size({ tree, index, low, high, lowInclusive, highInclusive }: Stretch): number {
-  if (index.compare(low, high) > 0) return 0;
-  const first = !lowInclusive && firstFrom(tree, low, index.compare) ? 1 : 0;
-  // The tree takes one and the same object for a single key, and then ignores which end is included.
-  return Math.max(0, tree.forRange(low, high, highInclusive) - first);
-}
-
-/** Whether there are fewer rows than this. */
-export function isShorter(stretch: Stretch, than: number): boolean {
-  let count = 0;
-  walk(stretch, false, () => ++count >= than);
-  return count < than;
+export function size({ tree, low, high, lowInclusive, highInclusive }: Stretch): number {
+  return Math.max(0, tree.rank(high, highInclusive) - tree.rank(low, !lowInclusive));
 }

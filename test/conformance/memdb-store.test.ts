@@ -5,7 +5,8 @@ import { Restart } from '../../core/contracts/store.ts';
 import { type AnyTable, defineTable, int64, text } from '../../core/contracts/tables.ts';
 import { gate, refuses, times } from '../../core/testing/store/fixtures.ts';
 import { MemdbStore } from '../../plugins/storage-memdb/memdb-store.ts';
-import type { MemdbRead } from '../../plugins/storage-memdb/transaction.ts';
+import type { MemdbRead, Version } from '../../plugins/storage-memdb/transaction.ts';
+import type { Node } from '../../plugins/storage-memdb/tree.ts';
 
 const rows = defineTable({
   name: 'rows',
@@ -54,14 +55,9 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
 /** What a transaction that begins now would see. */
 const versionOf = (store: MemdbStore) => store.read(async (tx) => (tx as MemdbRead).version);
 
-interface Node {
-  readonly children?: readonly Node[];
-}
-const nodesOf = (node: Node): Node[] => [node, ...(node.children ?? []).flatMap(nodesOf)];
-const nodesOfTable = (version: Awaited<ReturnType<typeof versionOf>>, position: number) =>
-  version.tables[position]!.flatMap((tree) => nodesOf((tree as unknown as { _root: Node })._root));
-
-/** How many keys the text index of the table holds. */
+const nodesOf = (node: Node<unknown>): Node<unknown>[] => [node, ...(node.children ?? []).flatMap(nodesOf)];
+const nodesOfTable = ({ tables }: Version, position: number) =>
+  tables[position]!.indexes.flatMap((tree) => nodesOf(tree.root));
 const postings = (store: MemdbStore) => store.read(async (tx) => (tx as MemdbRead).schema(rows).text!.size);
 
 describe('memdb: writes in a loop', () => {

@@ -156,6 +156,7 @@ class StrictWrite implements WriteTransaction {
   /** '<table>/<key>' of the rows that are locked, or that this transaction inserted. */
   readonly #locked = new Map<string, 'update' | 'share' | 'inserted'>();
   #lastScope = '';
+  #lastAddress = '';
   /** True from the first lock or write on: what is read then is as it is. */
   #begun = false;
   #late: StoreError | undefined;
@@ -285,7 +286,14 @@ class StrictWrite implements WriteTransaction {
     const column = { issues: 'assignee_id', project_members: 'user_id' }[table];
     const user = column && patch[column];
     if (user && user !== before?.[column]) this.#need('users', user as Key, ['update', 'share'], what);
+    if (table === 'users' && operation === 'insert') this.#checkAddress(patch['email_key'] as string);
     if (table === 'users' && operation !== 'insert') this.#need('users', before?.['id'] as Key, ['update'], what);
+  }
+
+  /** A unique key is a lock too, for those who want the same one. */
+  #checkAddress(key: string): void {
+    if (key < this.#lastAddress) this.#violate('users are inserted in ascending order of their addresses');
+    this.#lastAddress = key;
   }
 
   #need(table: string, key: Key, modes: readonly string[], what: string): void {

@@ -65,7 +65,7 @@ export const events: StoreSuite = {
     });
     assert.deepEqual(
       history.map((row) => ({ ...row })),
-      [{ ...same, id, changes, version: 1 }],
+      [{ ...same, id, fields: ['name', 'tags'], before: [null, ['a']], after: ['x', { b: [1] }], version: 1 }],
     );
   },
 
