@@ -51,13 +51,13 @@ describe('the limits of a tracker', () => {
       '',
       'GET /v1/users HTTP/1.1\r\nHo',
       'POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
-      'GET /v1/users?page_size=10 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(500),
+      'GET /v1/users?page_size=10 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50),
       'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
       '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
     ];
     for (const port of [tracker.httpPort, tracker.grpcPort])
       for (const text of say)
-        for (let i = 0; i < 20; i++) {
+        for (let i = 0; i < 10; i++) {
           const socket = net.connect(port, '127.0.0.1').pause();
           sockets.push(socket);
           socket.on('error', () => {});

@@ -215,28 +215,32 @@ describe('limits over gRPC', () => {
       },
       { api: { maxCalls: 16 } },
     );
-    const codes = async (count: number) => {
+    /** Calls of one connection, each with its code in the end. */
+    const caller = async () => {
       const { session, request } = connect(server);
       await once(session, 'connect');
-      const streams = Array.from({ length: count }, () => request().end(framed({ text: 'a' })));
-      return streams.map((stream) => once(stream, 'response').then(([headers]) => Number(headers['grpc-status'] ?? 0)));
+      const call = () => once(request().end(framed({ text: 'a' })), 'response');
+      return (count: number) =>
+        Array.from({ length: count }, () => call().then(([headers]) => Number(headers['grpc-status'] ?? 0)));
     };
-    const first = await codes(40);
-    // Refused at once are those beyond half of the places and an eighth.
-    const refused = await Promise.all(first.slice(10));
-    assert.deepEqual([...new Set(refused)], [status.RESOURCE_EXHAUSTED]);
-    assert.equal(held, 10);
-    await neighbour(server);
-    const second = await codes(40);
-    await Promise.all(second.slice(2));
-    assert.equal(held, 12);
-    await neighbour(server);
+    const [first, second] = [await caller(), await caller()];
+    const good = [];
+    for (const [calls, accepted] of [
+      // Half of the places, and an eighth.
+      [first(40), 10],
+      // An eighth.
+      [second(40), 2],
+    ] as const) {
+      good.push(...calls.slice(0, accepted));
+      assert.deepEqual([...new Set(await Promise.all(calls.slice(accepted)))], [status.RESOURCE_EXHAUSTED]);
+      await neighbour(server);
+    }
+    assert.deepEqual([held, most], [12, 12]);
     end();
-    assert.deepEqual([...new Set(await Promise.all([...first.slice(0, 10), ...second.slice(0, 2)]))], [0]);
-    assert.deepEqual([most, held], [12, 0]);
-    // Every place is free again.
-    const third = await codes(10);
-    assert.deepEqual([...new Set(await Promise.all(third))], [0]);
+    assert.deepEqual([...new Set(await Promise.all(good))], [0]);
+    assert.equal(held, 0);
+    // Every place is free again, also for those who had more than their share.
+    assert.deepEqual([...new Set(await Promise.all(first(10)))], [0]);
   });
 
   it('hold while a client takes nothing of its answers: it loses its calls before they fill the memory', async () => {

@@ -89,7 +89,7 @@ describe('rest: limits', () => {
   });
 
   it('close a connection whose body does not come to its end, with 408', async () => {
-    const gateway = await start({ headersTimeoutMs: 50, requestTimeoutMs: 50 });
+    const gateway = await start({ headersTimeoutMs: 300, requestTimeoutMs: 300 });
     for (const length of ['Content-Length: 9', 'Transfer-Encoding: chunked']) {
       const socket = await connect(gateway);
       const headers = `Host: x\r\nContent-Type: application/json\r\nX-Request-Id: mine\r\n${length}`;
@@ -139,7 +139,7 @@ describe('rest: limits', () => {
     it('and then is, leaves the next one all its time', async () => {
       const { handler, entered, finish } = held();
       const cut = Promise.withResolvers<unknown>();
-      const gateway = await start({ stalledAnswerMs: 400 }, (request, origin) => {
+      const gateway = await start({ stalledAnswerMs: 1000 }, (request, origin) => {
         if (request.name === 'slow') return handler(request, origin);
         if (request.name === 'stalled') origin.signal.addEventListener('abort', cut.resolve);
         return { name: LARGE };
