@@ -115,6 +115,19 @@ export interface ApiMethod {
   readonly policy: Policy;
 }
 
+/** How a server says that the caller of a call has gone. An AbortSignal is one; something lighter will do. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: CancellationListener): void;
+  removeEventListener(type: 'abort', listener: CancellationListener): void;
+}
+
+export interface CancellationListener {
+  /** Once, at most. */
+  handleEvent(): void;
+}
+
 /** What a server knows of a call when it comes in. */
 export interface CallOrigin {
   /** The caller's own request id; one is made where it is absent or not 1 to 128 visible ASCII characters. */
@@ -125,7 +138,7 @@ export interface CallOrigin {
    * Aborted when the caller cancels or goes away: the call fails as CANCELLED. Aborted with a DomainError as its
    * reason, as by a server that drains, the call fails with that.
    */
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
   /** A header or metadata value by its lower-case name. */
   readonly header: (name: string) => string | undefined;
   /**

@@ -1,4 +1,4 @@
-import type { Actor, Call } from '../../core/contracts/api.ts';
+import type { Actor, Call, Cancellation } from '../../core/contracts/api.ts';
 import { DomainError, isDomainError } from '../../core/contracts/errors.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
 import type { Logger } from '../../core/kernel/index.ts';
@@ -17,7 +17,7 @@ export class RunningCall implements Call {
   readonly deadline: number;
   /** Stores the answer under the caller's key; undefined where the caller gave none. */
   keep: ((tx: WriteTransaction, answer: unknown) => Promise<void>) | undefined;
-  readonly #origin: AbortSignal;
+  readonly #origin: Cancellation;
   readonly #baseLog: Logger;
   #log: Logger | undefined;
   #controller: AbortController | undefined;
@@ -26,7 +26,7 @@ export class RunningCall implements Call {
   #end: DomainError | undefined;
   #reject: ((end: DomainError) => void) | undefined;
 
-  constructor(method: string, actor: Actor, requestId: string, deadline: number, origin: AbortSignal, log: Logger) {
+  constructor(method: string, actor: Actor, requestId: string, deadline: number, origin: Cancellation, log: Logger) {
     this.method = method;
     this.actor = actor;
     this.requestId = requestId;

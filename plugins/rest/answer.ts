@@ -5,10 +5,19 @@ import { statusText } from './errors.ts';
 const LINGER_BYTES = 8 * 1024 * 1024;
 const LINGER_MS = 2000;
 
-/** Its Content-Type is set before. Koa leaves the body of a HEAD request out. */
+/** Its Content-Type is set before. `sendAnswer` sends it: what Koa would look for in a body is known here. */
 export function answer(ctx: Context, status: number, body: string | Uint8Array | undefined): void {
-  ctx.body = body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : (body ?? null);
+  const { res } = ctx;
+  ctx.respond = false;
+  ctx.state['answer'] = body;
   setStatus(ctx, status);
+  if (body === undefined) res.removeHeader('Content-Type');
+  else res.setHeader('Content-Length', Buffer.byteLength(body));
+}
+
+/** Node leaves the body of a HEAD request out. */
+export function sendAnswer({ res, state }: Context): void {
+  if (!res.headersSent) res.end(state['answer']);
 }
 
 /**

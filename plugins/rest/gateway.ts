@@ -2,17 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa from 'koa';
 import type { Api } from '../../core/contracts/api.ts';
 import { CallError } from '../../core/contracts/api.ts';
+import type { HttpRoute } from '../../core/contracts/http.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 import { requestIdOf } from '../../core/lib/request-id.ts';
-import { answer, answerAndClose } from './answer.ts';
+import { answer, answerAndClose, sendAnswer } from './answer.ts';
 import { ClientGone, hasBody, mustClose, readBody } from './body.ts';
 import type { Cors } from './cors.ts';
+import { Departure } from './departure.ts';
 import { badRequest, errorAnswer, GatewayError } from './errors.ts';
 import type { Gzip } from './gzip.ts';
 import { checkNoneMatch } from './preconditions.ts';
 import { commonHeaders, malformed } from './refusal.ts';
 import { represent } from './represent.ts';
-import type { Router } from './router.ts';
+import type { Path, Router } from './router.ts';
 import { splitPath } from './router.ts';
 import type { MethodRoute } from './routes.ts';
 import type { Route } from './table.ts';
@@ -39,8 +41,7 @@ interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly requestId: string;
-  /** Aborted when the caller goes away before it has its answer. */
-  readonly signal: AbortSignal;
+  readonly departure: Departure;
 }
 
 /** HTTP in, calls of the API in process, JSON out. */
@@ -61,6 +62,7 @@ export function createGateway(options: GatewayOptions): Koa {
     const held = options.held();
     if (held) await held;
     if (!response.headersSent && options.closesAfter(response)) response.setHeader('Connection', 'close');
+    sendAnswer(ctx);
   });
   return app;
 }
@@ -69,15 +71,13 @@ function open(ctx: Koa.Context): Exchange {
   const { req: request, res: response } = ctx;
   const given = request.headers['x-request-id'];
   const requestId = requestIdOf(typeof given === 'string' ? given : undefined);
-  for (const [name, value] of Object.entries(commonHeaders(requestId))) response.setHeader(name, value);
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return { ctx, request, response, requestId, signal: controller.signal };
+  const headers = commonHeaders(requestId);
+  for (const name in headers) response.setHeader(name, headers[name]!);
+  return { ctx, request, response, requestId, departure: new Departure(response) };
 }
 
-async function serve(options: GatewayOptions, exchange: Exchange): Promise<void> {
+/** Also throws at once. */
+function serve(options: GatewayOptions, exchange: Exchange): Promise<void> | void {
   const { request, response, ctx } = exchange;
   checkHeaders(request);
   const method = request.method!;
@@ -102,34 +102,35 @@ async function serve(options: GatewayOptions, exchange: Exchange): Promise<void>
     }
     return answer(ctx, 204, undefined);
   }
-  if (found.kind === 'method')
-    return call(options, exchange, found.route, (body) => ({
-      path,
-      query: target.query,
-      body,
-      headers: request.headers,
-    }));
+  if (found.kind === 'method') return call(options, exchange, found.route, path, target.query);
+  return show(exchange, found.page, target);
+}
+
+async function show({ ctx, response, departure }: Exchange, route: HttpRoute, target: Target): Promise<void> {
   const query = new URLSearchParams(target.query);
-  const page = await found.page.handle({ path: target.path, query, signal: exchange.signal });
+  const page = await route.handle({ path: target.path, query, signal: departure.toSignal() });
   response.setHeader('Content-Type', page.contentType);
   answer(ctx, page.status, page.body);
 }
 
 async function call(
   { api, maxBodyBytes, gzip }: GatewayOptions,
-  { ctx, request, response, requestId, signal }: Exchange,
+  { ctx, request, response, requestId, departure }: Exchange,
   route: MethodRoute,
-  parts: (body: Buffer | undefined) => Parameters<typeof decodeRequest>[1],
+  path: Path,
+  query: string,
 ): Promise<void> {
-  checkNoneMatch(request.headers, route.method.policy.effect);
+  const { headers } = request;
+  checkNoneMatch(headers, route.method.policy.effect);
   const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;
-  const message = decodeRequest(route, parts(body), api.registry);
+  const message = decodeRequest(route, { path, query, body, headers }, api.registry);
   const header = (name: string) => {
-    const value = request.headers[name];
+    const value = headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
   };
-  const bytes = await api.unary(route.method, message, { requestId, signal, header });
-  await represent(ctx, route.write(bytes), gzip);
+  const bytes = await api.unary(route.method, message, { requestId, signal: departure, header });
+  const representing = represent(ctx, route.write(bytes), gzip);
+  if (representing !== undefined) await representing;
 }
 
 function fail({ log, maxBodyBytes }: GatewayOptions, exchange: Exchange, error: unknown): void {
@@ -171,8 +172,13 @@ function methodNotAllowed(method: string, allowed: readonly string[]): GatewayEr
   );
 }
 
+interface Target {
+  readonly path: string;
+  readonly query: string;
+}
+
 /** Of a request target in origin form, or in the absolute form that proxies send (RFC 9112, 3.2). */
-function pathAndQuery(target: string): { path: string; query: string } {
+function pathAndQuery(target: string): Target {
   let origin = target;
   if (!target.startsWith('/')) {
     const authority = /^https?:\/\/[^/?]*/i.exec(target);

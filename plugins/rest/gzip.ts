@@ -20,8 +20,13 @@ export class Gzip {
     if (this.#isWorth(body)) response.appendHeader('Vary', 'Accept-Encoding');
   }
 
-  async encode(request: IncomingMessage, response: ServerResponse, body: string): Promise<string | Uint8Array> {
-    if (!this.#isWorth(body) || !takesGzip(request.headers['accept-encoding'])) return body;
+  /** Undefined where the body is sent as it is. */
+  encode(request: IncomingMessage, response: ServerResponse, body: string): Promise<Uint8Array> | undefined {
+    if (!this.#isWorth(body) || !takesGzip(request.headers['accept-encoding'])) return undefined;
+    return this.#compress(response, body);
+  }
+
+  async #compress(response: ServerResponse, body: string): Promise<Uint8Array> {
     const compressed = await compress(body, { level: LEVEL });
     response.setHeader('Content-Encoding', 'gzip');
     return compressed;

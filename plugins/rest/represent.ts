@@ -9,9 +9,10 @@ const DIGEST_LENGTH = 16;
 
 /**
  * Answers with a message. What was read and has an etag can be validated: its tag is that of this representation, and
- * a caller that has it gets 304. The answer to a change has the resource's own tag.
+ * a caller that has it gets 304. The answer to a change has the resource's own tag. What is returned, if anything, has
+ * to be waited for.
  */
-export async function represent(ctx: Context, written: WrittenJson, gzip: Gzip | undefined): Promise<void> {
+export function represent(ctx: Context, written: WrittenJson, gzip: Gzip | undefined): Promise<void> | undefined {
   const { body } = written;
   const etag = written.etag === undefined ? undefined : entityTag(written.etag);
   const { req: request, res: response } = ctx;
@@ -24,7 +25,13 @@ export async function represent(ctx: Context, written: WrittenJson, gzip: Gzip |
     // Kept by the caller alone, and used again only after it was asked for.
     response.setHeader('Cache-Control', 'private, no-cache');
     const known = request.headers['if-none-match'];
-    if (known !== undefined && isKnown(known, tag)) return answer(ctx, 304, undefined);
+    if (known !== undefined && isKnown(known, tag)) {
+      answer(ctx, 304, undefined);
+      return undefined;
+    }
   } else if (etag !== undefined) response.setHeader('ETag', etag);
-  answer(ctx, 200, gzip === undefined ? body : await gzip.encode(request, response, body));
+  const compressing = gzip?.encode(request, response, body);
+  if (compressing !== undefined) return compressing.then((bytes) => answer(ctx, 200, bytes));
+  answer(ctx, 200, body);
+  return undefined;
 }

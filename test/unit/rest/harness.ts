@@ -14,7 +14,9 @@ import { setUp } from '../plugin-context.ts';
 /** A message by the names of its properties. */
 // biome-ignore lint/suspicious/noExplicitAny: tests know their messages
 export type Fields = any;
-export type FakeHandler = (request: Fields, origin: CallOrigin) => object | Promise<object>;
+/** What the gateway says of the call, with its cancellation as a signal that `once` and timers take. */
+export type FakeOrigin = CallOrigin & { readonly signal: AbortSignal };
+export type FakeHandler = (request: Fields, origin: FakeOrigin) => object | Promise<object>;
 
 export const fixture = readFileSync(new URL('../../fixtures/gateway/gateway.binpb', import.meta.url));
 export const tracker = readFileSync(new URL('../../../proto/gen/descriptors.binpb', import.meta.url));
@@ -47,13 +49,22 @@ export function fakeApi(
       if (!isMessage(request, input)) throw new Error('the gateway sends messages of the registry');
       toBinary(input, request);
       const handler = handlers[name];
-      const response = handler === undefined ? request : await handler(request, origin);
+      const response =
+        handler === undefined ? request : await handler(request, { ...origin, signal: signalOf(origin) });
       return toBinary(output, create(output, response as MessageInitShape<typeof output>));
     },
     serverStream() {
       throw new Error('nothing streams here');
     },
   };
+}
+
+function signalOf({ signal: cancellation }: CallOrigin): AbortSignal {
+  const controller = new AbortController();
+  const handleEvent = () => controller.abort(cancellation.reason);
+  if (cancellation.aborted) handleEvent();
+  else cancellation.addEventListener('abort', { handleEvent });
+  return controller.signal;
 }
 
 /** `rules` replace the google.api.http rules of methods. */

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
-import type { CallOrigin } from '../../../core/contracts/api.ts';
 import type { HttpRoute } from '../../../core/contracts/http.ts';
-import { type FakeHandler, fakeApi, fixture, type Gateway, send, startGateway } from './harness.ts';
+import { type FakeHandler, type FakeOrigin, fakeApi, fixture, type Gateway, send, startGateway } from './harness.ts';
 
 describe('rest: server', () => {
   const open: Gateway[] = [];
@@ -22,7 +21,7 @@ describe('rest: server', () => {
 
   /** A call that the test lets finish. */
   const held = () => {
-    const entered = Promise.withResolvers<CallOrigin>();
+    const entered = Promise.withResolvers<FakeOrigin>();
     const finish = Promise.withResolvers<object>();
     const handler: FakeHandler = (_request, origin) => {
       entered.resolve(origin);
