@@ -30,18 +30,14 @@ export class RequestReader {
     const type = descriptor.input;
     const message = request instanceof Uint8Array ? decode(type, request) : request;
     if (!isMessage(message, type)) throw new TypeError(`the request is not a ${type.typeName}`);
-    const found: FieldViolation[] = [];
-    // A zero byte is the only way for U+0000 to come in bytes, and the decoder refuses surrogates there.
-    if (!(request instanceof Uint8Array) || request.includes(0))
-      findBadText(reflect(type, message), '', MAX_VIOLATIONS, found);
     const result = this.#validator.validate(type, message);
     if (result.kind === 'error') throw result.error;
-    if (result.kind === 'invalid')
-      for (const violation of result.violations.slice(0, MAX_VIOLATIONS - found.length))
-        found.push(describe(violation));
+    if (result.kind === 'invalid') throw invalidFields(violationsOf(type, message, result.violations));
+    const written = toBinary(type, message);
+    const bytes = Buffer.from(written.buffer, written.byteOffset, written.byteLength);
+    const found = mayHoldBadText(bytes) ? violationsOf(type, message, []) : [];
     if (found.length > 0) throw invalidFields(found);
-    const bytes = toBinary(type, message);
-    return definition.requestDeserialize(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return definition.requestDeserialize(bytes);
   }
 
   /** Compiles what is compiled at first use. Throws when the type has a rule that cannot be compiled. */
@@ -51,6 +47,23 @@ export class RequestReader {
     if (kind === 'error') throw error;
     fromBinary(type, toBinary(type, message));
   }
+}
+
+/** Those of its text, and those of the rules, up to 25. */
+function violationsOf(type: DescMessage, message: Message, broken: readonly Violation[]): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  findBadText(reflect(type, message), '', MAX_VIOLATIONS, found);
+  for (const violation of broken.slice(0, MAX_VIOLATIONS - found.length)) found.push(describe(violation));
+  return found;
+}
+
+/** Of bytes that were written here: the writer puts U+FFFD in the place of half a surrogate pair. */
+function mayHoldBadText(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte === 0 || (byte === 0xef && bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd)) return true;
+  }
+  return false;
 }
 
 function decode(type: DescMessage, bytes: Uint8Array): Message {
