@@ -22,7 +22,7 @@ export interface Issues {
 
 export const issues = token<Issues>('issues');
 
-/** Something that belongs to issues and goes with them. */
+/** Something that belongs to issues and goes with them, also to another project: their ids stay, their keys may not. */
 export interface IssueContents {
   /** In words, plural: 'notes'. */
   readonly name: string;

@@ -28,22 +28,22 @@ async function idOfFormerKey(tx: ReadTransaction, key: string): Promise<string |
 }
 
 /** The second of three: locks the project in which an issue was found. FAILED_PRECONDITION when it is archived. */
-export async function lockProjectOf(
-  tx: WriteTransaction,
-  projects: Projects,
-  found: IssueRow,
-  missing: () => DomainError,
-): Promise<ProjectScope> {
+export async function lockProjectOf(tx: WriteTransaction, projects: Projects, found: IssueRow): Promise<ProjectScope> {
   try {
     return await projects.beginChange(tx, found.project_id, 'id');
   } catch (error) {
-    throw isProjectGone(error) ? missing() : error;
+    throw orRestart(error);
   }
 }
 
-/** True when a project does not exist: one that an issue was found in was deleted with it between the two reads. */
-export function isProjectGone(error: unknown): boolean {
-  return isDomainError(error) && error.reason === 'PROJECT_NOT_FOUND';
+/**
+ * What an error of locking the project in which an issue was found comes to. Where the project is gone, the issue went
+ * with it or was moved away before, and is to be looked up again.
+ */
+export function orRestart(error: unknown): unknown {
+  return isDomainError(error) && error.reason === 'PROJECT_NOT_FOUND'
+    ? new Restart('the project in which the issue was found was deleted meanwhile')
+    : error;
 }
 
 /** The last of three: locks the issue that was found, in its project, which is locked. */

@@ -34,7 +34,7 @@ export async function moveIssue(
   const found = await findIssue(tx, parseIssueId(name));
   if (!found) throw missing();
   for (const id of [...new Set([found.project_id, projectId])].sort())
-    if (id === found.project_id) await lockProjectOf(tx, projects, found, missing);
+    if (id === found.project_id) await lockProjectOf(tx, projects, found);
     else await projects.beginChange(tx, id, 'project_id');
   const before = await lockFound(tx, found, 'update', missing);
   checkEtag('issue', name, etag, before);

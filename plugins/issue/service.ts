@@ -193,7 +193,7 @@ export class IssueService implements Issues {
   ): Promise<{ readonly row: IssueRow; readonly scope: ProjectScope }> {
     const found = await findIssue(tx, by);
     if (!found) throw missing();
-    const scope = await lockProjectOf(tx, this.#projects, found, missing);
+    const scope = await lockProjectOf(tx, this.#projects, found);
     const row = await lockFound(tx, found, mode, missing);
     return { row, scope };
   }

@@ -6,7 +6,7 @@ import { checkEtag } from '../../core/lib/etags.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import { changeIssue, emitIssue, type IssuePatch, openness, type Written } from './change.ts';
 import { parseIssueId } from './ids.ts';
-import { findIssue, isProjectGone, lockFound } from './lookup.ts';
+import { findIssue, lockFound, orRestart } from './lookup.ts';
 import { applyRules, checkValue } from './rules.ts';
 import { issuesTable } from './table.ts';
 
@@ -35,7 +35,7 @@ export interface IssueWrite {
 
 export interface FoundWrite {
   readonly projectId: string;
-  /** What the caller is told when the project cannot be changed. */
+  /** What the caller is told when the project cannot be changed, or a Restart. */
   refusedBy(error: unknown): unknown;
   /**
    * The project is locked; `scope` has its counts as they are. Every refusal is thrown before the first thing that is
@@ -81,7 +81,7 @@ export function change(
       if (!found) throw missing();
       return {
         projectId: found.project_id,
-        refusedBy: (error) => (isProjectGone(error) ? missing() : error),
+        refusedBy: orRestart,
         async write(scope, workflow) {
           const row = await lockFound(tx, found, 'update', missing);
           checkEtag('issue', name, etag, row);

@@ -111,11 +111,19 @@ function checkInitial({ statuses, transitions, initialStatus }: WorkflowDraft, r
 function checkAssigning(draft: WorkflowDraft, refuse: Refuse): void {
   const { statuses, transitions, assignedStatus, unassignedStatus } = draft;
   const open = new Set(statuses.filter(({ category }) => category === 'OPEN').map(({ name }) => name));
-  const targets = new Set(transitions.filter(({ from }) => open.has(from)).flatMap(({ to }) => to));
-  const fits = ({ name, category }: WorkflowDraft['statuses'][number]) => category !== 'DONE' && targets.has(name);
+  const leadsTo = (name: string, target: string) =>
+    transitions.some(({ from, to }) => from === name && to.includes(target));
+  const fits = ({ name, category }: WorkflowDraft['statuses'][number]) =>
+    category !== 'DONE' && [...open].some((from) => leadsTo(from, name));
   const assigned = statuses.find(({ name }) => name === assignedStatus);
   if (!assigned || !fits(assigned))
     refuse('assigned_status', anyOf('not DONE, one transition away from one that is OPEN', statuses, fits));
+  for (const [index, { name, guards }] of statuses.entries())
+    if (open.has(name) && guards.includes('ASSIGNEE') && leadsTo(name, assignedStatus))
+      refuse(
+        `statuses[${index}].guards[${guards.indexOf('ASSIGNEE')}]`,
+        `must not be ASSIGNEE in an OPEN status that leads to the assigned status ${assignedStatus}: who is assigned goes on there`,
+      );
   const free = ({ category, guards }: WorkflowDraft['statuses'][number]) => category !== 'DONE' && guards.length === 0;
   const unassigned = statuses.find(({ name }) => name === unassignedStatus);
   if (!unassigned || !free(unassigned)) refuse('unassigned_status', anyOf('not DONE, without guards', statuses, free));

@@ -48,6 +48,27 @@ describe('what belongs to issues and projects', () => {
     }
   });
 
+  it('stays with an issue that is moved to another project', async () => {
+    const deleted: string[] = [];
+    const tracker = await startTracker({}, { plugins: [keeper(deleted)] });
+    try {
+      const project = async (key: string) =>
+        (await tracker.http('POST', '/v1/projects', { name: key, key })).body.project.id as string;
+      const [core, web] = [await project('CORE'), await project('WEB')];
+      const { issue } = (await tracker.http('POST', '/v1/issues', { projectId: core, summary: 'one' })).body;
+      assert.equal((await tracker.http('POST', '/v1/issues/CORE-1:move', { projectId: web })).status, 200);
+      assert.deepEqual(deleted, []);
+      const begun = (tracker.service(store) as Store).write((tx) =>
+        tracker.service(issues).beginChange(tx, 'core-1', 'issue_id'),
+      );
+      assert.deepEqual([(await begun).issueId, (await begun).scope.key], [issue.id, 'WEB']);
+      assert.equal((await tracker.http('DELETE', '/v1/issues/CORE-1')).status, 200);
+      assert.deepEqual(deleted, [`WEB ${issue.id}`]);
+    } finally {
+      await tracker.stop();
+    }
+  });
+
   it('begins its changes by the issue, and is told the field of one that is not there', async () => {
     const tracker = await startTracker();
     try {

@@ -121,6 +121,34 @@ describe('the services, on the least helpful store', () => {
     await checkLog(tracker);
   });
 
+  it('change an issue that was moved away before the project in which it was found was deleted', async () => {
+    const project = async (name: string) => (await make('/v1/projects', { name })).body.project.id as string;
+    const [from, to, other] = [await project('Core'), await project('Side'), await project('Web')];
+    const { issue } = (await make('/v1/issues', { projectId: from, summary: 'one' })).body;
+    const path = `/v1/issues/${issue.key}`;
+    const writes = [
+      () => make(`${path}:move`, { projectId: to }),
+      () => tracker.http('DELETE', `/v1/projects/${from}?force=true`),
+      () => tracker.http('PATCH', path, { summary: 'changed' }),
+      () => make('/v1/issues:batchUpdate', { requests: [{ id: issue.key, description: 'by the batch' }] }),
+      () => make(`${path}:move`, { projectId: other }),
+      () => tracker.http('DELETE', path),
+    ];
+    const arrived = discipline.together(writes.length);
+    const answers: ReturnType<Tracker['http']>[] = [];
+    for (const [index, write] of writes.entries()) {
+      answers.push(write());
+      await arrived(index + 1);
+    }
+    for (const answer of answers) {
+      const { status, body } = await answer;
+      assert.equal(status, 200, JSON.stringify(body));
+      assert.equal(body.errorCount ?? 0, 0, JSON.stringify(body));
+    }
+    assert.deepEqual(discipline.violations, []);
+    await checkLog(tracker);
+  });
+
   it('are caught by it when they do not', async () => {
     const { project } = (await make('/v1/projects', { name: 'Core' })).body;
     const other = (await make('/v1/projects', { name: 'Side' })).body.project;

@@ -219,7 +219,19 @@ describe('a workflow of a project’s own', () => {
     [
       'an initial status that needs something',
       { statuses: statusesWith('TODO', { guards: ['ASSIGNEE'] }) },
-      ['initial_status', 'unassigned_status'],
+      ['initial_status', 'statuses[0].guards[0]', 'unassigned_status'],
+    ],
+    [
+      'an open status that needs an assignee and leads to where those go who get one',
+      {
+        statuses: [...small.statuses, { name: 'READY', category: 'OPEN', guards: ['ASSIGNEE'] }],
+        transitions: [
+          { from: 'TODO', to: ['DOING', 'REVIEW', 'OVER', 'READY'] },
+          ...small.transitions.slice(1),
+          { from: 'READY', to: ['DOING'] },
+        ],
+      },
+      ['statuses[4].guards[0]'],
     ],
     ['an assigned status that is done', { assignedStatus: 'OVER' }, ['assigned_status']],
     ['an assigned status that no open one leads to', { assignedStatus: 'TODO' }, ['assigned_status']],

@@ -257,7 +257,10 @@ export interface WorkflowStatus {
   name: string;
   /** OPEN, ACTIVE or DONE. */
   category: string;
-  /** What an issue must have to be in this status: ASSIGNEE; RESOLUTION, only in the category DONE. */
+  /**
+   * What an issue must have to be in this status: RESOLUTION, only in the category DONE; ASSIGNEE, not in an OPEN status
+   * with a transition to the assigned one.
+   */
   guards: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
