@@ -31,10 +31,15 @@ const fold = (text: string): string =>
 const cut = (token: string): string =>
   token.length <= MAX_TOKEN_LENGTH ? token : Array.from(token).slice(0, MAX_TOKEN_LENGTH).join('');
 
+/** The tokens of a text, as often and in the order as they appear. */
+export function everyToken(text: string): string[] {
+  const found = NOT_ASCII.test(text) ? fold(text).match(TOKENS) : text.toLowerCase().match(ASCII_TOKENS);
+  return found ? found.map(cut) : [];
+}
+
 /** The distinct tokens of a text, in the order in which they first appear. */
 export function tokens(text: string): string[] {
-  const found = NOT_ASCII.test(text) ? fold(text).match(TOKENS) : text.toLowerCase().match(ASCII_TOKENS);
-  return found ? [...new Set(found.map(cut))] : [];
+  return [...new Set(everyToken(text))];
 }
 
 /** Whether each token of the query begins a token of one of the texts; false for a query without tokens. */

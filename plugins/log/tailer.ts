@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Change, ChangeLog } from '../../core/contracts/log.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 
@@ -51,6 +52,8 @@ export class Tailer {
     while (this.#woken && !signal.aborted) {
       this.#woken = false;
       try {
+        // A busy store commits many transactions in a turn of the process; they are read together.
+        await setImmediate();
         const changes = await this.#log.read({ after: this.#position, signal });
         const last = changes.at(-1);
         if (!last) continue;

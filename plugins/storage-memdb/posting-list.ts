@@ -16,7 +16,9 @@ export class PostingList {
     return this.#length - this.#forgotten;
   }
 
+  /** Numbers are added in order; the same one twice counts once. */
   add(number: number): void {
+    if (this.#numbers[this.#length - 1] === number) return;
     const at = this.#length++;
     if (at < SHORT) {
       // A list that grows by `push` gets room for 16 more, and most tokens are in few texts.

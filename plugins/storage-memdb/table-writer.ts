@@ -4,7 +4,7 @@ import type { AnyTable, NewRow, Row } from '../../core/contracts/tables.ts';
 import { LOWEST } from '../../core/lib/compare.ts';
 import { incrementedRow, newRow, type StoredRow, updatedRow } from '../../core/lib/rows.ts';
 import { MemdbReader } from './table-reader.ts';
-import type { TableSchema } from './table-schema.ts';
+import type { Place, TableSchema } from './table-schema.ts';
 import type { MemdbWrite } from './transaction.ts';
 
 export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements TableWriter<T> {
@@ -71,10 +71,15 @@ export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements T
     for (const { unique, name, position, columns } of indexes) {
       if (!unique || unique.some((column) => row[column] === null)) continue;
       if (before && unique.every((column) => row[column] === before[column])) continue;
+      const tree = trees.indexes[position]!;
+      const isSame = (other: Place) => unique.every((column) => row[column] === other[column]);
+      // Ids and numbers that grow are greater than all there are, so they need not be looked up.
+      const last = tree.last();
+      if (last === undefined || (tree.compare(last, row) < 0 && !isSame(last))) continue;
       const place: Record<string, Value | typeof LOWEST> = {};
       for (const column of columns) place[column] = unique.includes(column) ? (row[column] as Value) : LOWEST;
-      const next = trees.indexes[position]!.from(place);
-      if (next && unique.every((column) => next[column] === row[column]))
+      const next = tree.from(place);
+      if (next && isSame(next))
         throw new StoreError('already_exists', `${table.name}: the key '${name}' is taken`, {
           table: table.name,
           key: name,

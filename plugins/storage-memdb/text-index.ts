@@ -1,6 +1,6 @@
 import type { AnyTable } from '../../core/contracts/tables.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
-import { tokens } from '../../core/lib/tokenizer.ts';
+import { everyToken, tokens } from '../../core/lib/tokenizer.ts';
 import { Numbered } from './numbered.ts';
 import { PostingList } from './posting-list.ts';
 import { Tree } from './tree.ts';
@@ -43,7 +43,7 @@ export class TextIndex {
   /** Takes in the text of a row. */
   add(row: StoredRow): Text {
     const text = this.#texts.add((number) => ({ index: this, number, row }));
-    for (const token of this.#tokensOf(row)) {
+    for (const token of everyToken(this.#textOf(row))) {
       const list = this.#postings.get(token);
       if (list) list.add(text.number);
       else {
@@ -58,7 +58,7 @@ export class TextIndex {
   forget({ number, row }: Text): void {
     this.#texts.delete(number);
     const isKnown = (each: number) => this.#texts.get(each) !== undefined;
-    for (const token of this.#tokensOf(row)) {
+    for (const token of tokens(this.#textOf(row))) {
       const list = this.#postings.get(token)!;
       list.forgetOne(isKnown);
       if (list.size > 0) continue;
@@ -67,8 +67,8 @@ export class TextIndex {
     }
   }
 
-  #tokensOf(row: StoredRow): readonly string[] {
-    return tokens(this.#table.searchable.map((column) => row[column]).join('\n'));
+  #textOf(row: StoredRow): string {
+    return this.#table.searchable.map((column) => row[column]).join('\n');
   }
 
   /**

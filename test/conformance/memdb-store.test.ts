@@ -221,7 +221,7 @@ describe('memdb: the queue of writers', () => {
   it('lets timers and input have a turn during a write of very many rows, and its commit', async () => {
     const store = open();
     await store.write((tx) => tx.table(others).insert({ id: 1, revision: 0 }));
-    await insertRows(store, 20_000, 'one two three four five six seven');
+    await insertRows(store, 20_000, times(20, (i) => `word${i}`).join(' '));
     let turnsAtTheEnd = 0;
     const turns = await turnsDuring(async () => {
       await store.write(async (tx) => {
@@ -235,7 +235,7 @@ describe('memdb: the queue of writers', () => {
       });
     });
     assert.ok(turns - turnsAtTheEnd >= 10, `${turns - turnsAtTheEnd} turns`);
-    assert.ok(turnsAtTheEnd >= 5, `${turnsAtTheEnd} turns while the words were forgotten`);
+    assert.ok(turnsAtTheEnd >= 3, `${turnsAtTheEnd} turns while the words were forgotten`);
   });
 
   it('keeps its place for a write that begins again', async () => {
@@ -347,7 +347,7 @@ describe('memdb: commits', () => {
     );
     assert.deepEqual(
       changes.map(({ seq }) => seq),
-      times(40, (i) => i + 1),
+      times(20, (i) => i + 1),
     );
     assert.deepEqual(
       heard,

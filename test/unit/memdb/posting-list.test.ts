@@ -16,6 +16,7 @@ describe('the postings of memdb', () => {
           for (const step of steps) {
             for (let i = 0; i < step; i++) {
               known.add(next);
+              list.add(next);
               list.add(next++);
             }
             for (let i = 0; i > step && known.size > 1; i--) {
