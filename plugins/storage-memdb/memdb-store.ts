@@ -13,6 +13,7 @@ import { systemClock } from '../../core/lib/time.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import { Deadline, refuseAborted } from './deadline.ts';
 import { Leases } from './leases.ts';
+import { Line } from './line.ts';
 import { TableSchema } from './table-schema.ts';
 import type { Text } from './text-index.ts';
 import { MemdbRead, MemdbWrite, type Schemas, type Version } from './transaction.ts';
@@ -23,6 +24,11 @@ const MOST_RUNS = 10;
 
 /** In milliseconds; then the other work of the process gets a turn. */
 const LONGEST_FORGETTING = 5;
+
+interface OpenRead {
+  readonly tx: MemdbRead;
+  readonly callOff: (why: StoreError) => void;
+}
 
 type State = 'new' | 'open' | 'closed';
 
@@ -37,7 +43,7 @@ export class MemdbStore implements Store {
   readonly #leases = new Leases();
   readonly #listeners = new Set<(committed: Committed) => void>();
   /** In the order in which they began, so the first has the oldest version. */
-  readonly #reads = new Map<MemdbRead, (why: StoreError) => void>();
+  readonly #reads = new Line<OpenRead>();
   /** What the text indexes may forget once no snapshot older than the version is open; oldest first. */
   readonly #forgotten: { readonly version: number; readonly text: Text }[] = [];
   /** True from one part of a long forgetting to the next. */
@@ -77,9 +83,10 @@ export class MemdbStore implements Store {
       const deadline = new Deadline(options, callOff);
       const end = (why?: StoreError) => {
         deadline.clear();
-        this.#endRead(tx, why);
+        tx.end(why);
+        if (this.#reads.leave(open)) this.#forget();
       };
-      this.#reads.set(tx, callOff);
+      const open = this.#reads.join({ tx, callOff });
       (async () => fn(tx))().then(
         (value) => {
           end();
@@ -91,11 +98,6 @@ export class MemdbStore implements Store {
         },
       );
     });
-  }
-
-  #endRead(tx: MemdbRead, why?: StoreError): void {
-    tx.end(why);
-    if (this.#reads.delete(tx)) this.#forget();
   }
 
   async write<T>(fn: (tx: WriteTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -164,7 +166,7 @@ export class MemdbStore implements Store {
   /** Little at a time: a transaction may leave many rows to forget. */
   #forget(): void {
     if (this.#forgetting || this.#forgotten.length === 0) return;
-    const [oldest] = this.#reads.keys();
+    const oldest = this.#reads.first?.value.tx;
     const version = oldest?.version.number ?? this.#version.number;
     const until = performance.now() + LONGEST_FORGETTING;
     let done = 0;
@@ -204,7 +206,7 @@ export class MemdbStore implements Store {
     const why = new StoreError('unavailable', 'the store is closed');
     this.#state = 'closed';
     this.#queue.close(why);
-    for (const callOff of [...this.#reads.values()]) callOff(why);
+    for (const { callOff } of [...this.#reads]) callOff(why);
     this.#leases.close();
     this.#version = { number: 0, tables: [] };
     this.#forgotten.length = 0;

@@ -1,5 +1,6 @@
 import type { StoreError, TransactionOptions } from '../../core/contracts/store.ts';
 import { Deadline, refuseAborted } from './deadline.ts';
+import { Line } from './line.ts';
 
 /** A write transaction as the queue sees it. */
 export interface Turn<T> {
@@ -22,7 +23,7 @@ const TURNS_IN_A_ROW = 32;
 /** One writer at a time, in the order of arrival. One that passes its deadline loses its turn or its place. */
 export class WriterQueue {
   /** The first is at work. */
-  readonly #line = new Set<Entry>();
+  readonly #line = new Line<Entry>();
   #turns = 0;
 
   async run<T>(turn: Turn<T>, options: TransactionOptions): Promise<T> {
@@ -32,13 +33,13 @@ export class WriterQueue {
         start: () => {
           turn.begin().then(
             (value) => {
-              if (!this.#line.has(entry)) return;
+              if (one.left) return;
               turn.commit();
               resolve(value);
               leave();
             },
             (error) => {
-              if (!this.#line.has(entry)) return;
+              if (one.left) return;
               turn.rollback();
               reject(error);
               leave();
@@ -54,24 +55,25 @@ export class WriterQueue {
       const deadline = new Deadline(options, entry.callOff);
       const leave = () => {
         deadline.clear();
-        const [first] = this.#line;
-        this.#line.delete(entry);
-        const [next] = this.#line;
-        if (first === entry && next) this.#begin(next);
+        const wasFirst = this.#line.first === one;
+        this.#line.leave(one);
+        if (wasFirst) this.#beginFirst();
       };
-      this.#line.add(entry);
-      if (this.#line.size === 1) this.#begin(entry);
+      const one = this.#line.join(entry);
+      if (this.#line.first === one) this.#beginFirst();
     });
   }
 
   /** Also of one that need not wait: a program that writes in a loop would let nobody else have a turn. */
-  #begin(entry: Entry): void {
+  #beginFirst(): void {
+    const { first } = this.#line;
+    if (!first) return;
     this.#turns = (this.#turns + 1) % TURNS_IN_A_ROW;
-    if (this.#turns > 0) entry.start();
+    if (this.#turns > 0) first.value.start();
     else
       setImmediate(() => {
         // Called off meanwhile, it has left, and whoever follows has been started.
-        if (this.#line.has(entry)) entry.start();
+        if (!first.left) first.value.start();
       });
   }
 

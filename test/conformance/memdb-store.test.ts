@@ -347,7 +347,7 @@ describe('memdb: commits', () => {
     );
     assert.deepEqual(
       changes.map(({ seq }) => seq),
-      times(20, (i) => i + 1),
+      times(40, (i) => i + 1),
     );
     assert.deepEqual(
       heard,
