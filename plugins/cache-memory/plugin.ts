@@ -5,10 +5,10 @@ import { healthChecks } from '../../core/contracts/health.ts';
 import { changeLog } from '../../core/contracts/log.ts';
 import { store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { invalidateChanged } from '../../core/lib/invalidation.ts';
 import { ReadThrough } from '../../core/lib/read-through.ts';
 import { systemClock } from '../../core/lib/time.ts';
 import { boundedMap, memoryBackend } from './backend.ts';
-import { invalidateChanged } from './invalidation.ts';
 
 /** Keeps rows in this process, and forgets them when they change. */
 export default definePlugin({

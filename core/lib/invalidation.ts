@@ -1,4 +1,4 @@
-import type { Cache } from '../../core/contracts/cache.ts';
+import type { Cache } from '../contracts/cache.ts';
 
 /**
  * Forgets what the changes are about: a cached row's namespace is the entity's name in the change log, its key the
