@@ -120,7 +120,33 @@ describe('a third party’s plugin', function () {
     const env = { ...userEnvironment(), PLUGINS: './src/plugin.ts' };
     const { stdout } = await run(join(link, 'core/cli/tracker.js'), ['check'], { cwd: author, env });
     assert.equal(stdout, 'ok\n');
-    await run('node_modules/.bin/tsc', { cwd: author, env });
+  });
+
+  describe('the guides', () => {
+    const guides = ['write-a-cache', 'write-a-transport', 'write-a-storage'];
+    const test = (guide: string) =>
+      run(process.execPath, ['--test', `${join(author, guide)}/test/*.test.ts`], { env: userEnvironment() });
+
+    it('show code that compiles', async () => {
+      for (const guide of guides)
+        await follow(
+          stepsOf(readFileSync(join(root, `docs/guides/${guide}.md`), 'utf8')),
+          join(author, guide),
+          () => true,
+        );
+      const include = guides.flatMap((guide) => [`${guide}/src`, `${guide}/test`]);
+      writeFileSync(join(author, 'guides.json'), JSON.stringify({ extends: './tsconfig.json', include }));
+      await run('node_modules/.bin/tsc', ['-p', 'guides.json'], { cwd: author, env: userEnvironment() });
+    });
+
+    for (const guide of ['write-a-cache', 'write-a-transport'])
+      it(`make a plugin that passes its suites: ${guide}`, async () => {
+        assert.match((await test(guide)).stdout, /^ℹ pass [1-9]\d+$/m);
+      });
+
+    it('begin a storage that fails its suite until it is written', async () => {
+      await assert.rejects(test('write-a-storage'), ({ stdout }) => /not written yet/.test(stdout));
+    });
   });
 
   describe('in a tracker that has another copy of the contracts', () => {
