@@ -45,6 +45,12 @@ function withoutRoutes(bytes: Uint8Array): Uint8Array {
   return toBinary(FileDescriptorSetSchema, set);
 }
 
+function withoutRules(bytes: Uint8Array): Uint8Array {
+  const set = fromBinary(FileDescriptorSetSchema, bytes);
+  for (const field of set.file.flatMap((file) => file.messageType.flatMap((type) => type.field))) delete field.options;
+  return toBinary(FileDescriptorSetSchema, set);
+}
+
 const EVERY_START = [
   'starts with the tracker, logs no error and is healthy',
   'ends a health check whose signal is aborted',
@@ -103,7 +109,10 @@ describe('the conformance suite of plugins', function () {
     ],
     'an error in the log': [
       () => definePlugin({ ...base, setup: ({ log }) => log.error({}, 'it went wrong') }),
-      ['starts with the tracker, logs no error and is healthy'],
+      [
+        'starts with the tracker, logs no error and is healthy',
+        'answers an empty request of every method, or says what is wrong with it',
+      ],
       /it went wrong/,
     ],
     'a table whose index has the name of another plugin’s': [
@@ -146,6 +155,15 @@ describe('the conformance suite of plugins', function () {
         ),
       ['answers an empty request of every method, or says what is wrong with it'],
       /EchoService\/Count answers an empty request with INTERNAL/,
+    ],
+    'a method that writes and does not keep its answer': [
+      () => {
+        const { descriptors, ...echo } = echoService();
+        const policy = { ...echo.policy, echo: { access: 'anyone', effect: 'write' } } as const;
+        return serving({ ...echo, policy, descriptors: withoutRules(descriptors) });
+      },
+      ['answers an empty request of every method, or says what is wrong with it'],
+      /did not keep its answer.*EchoService\/Echo/,
     ],
     'a timer that runs on': [
       () => definePlugin({ ...base, setup: () => void leaks.push(setInterval(() => {}, 1e6)) }),
