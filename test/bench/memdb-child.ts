@@ -5,7 +5,7 @@ import { issuesTable } from '../../plugins/issue/table.ts';
 import { MemdbStore } from '../../plugins/storage-memdb/memdb-store.ts';
 import { bareTracker, caller } from './memdb-tracker.ts';
 import { randoms, WORDS, word } from './random.ts';
-import { median, quantile, rate, times } from './timing.ts';
+import { median, quantile, rate, steadyRate, times } from './timing.ts';
 
 /** What memdb.ts asks of a process of its own. */
 export type Job =
@@ -63,14 +63,14 @@ async function* grow(sizes: readonly number[], run: number): AsyncGenerator<Figu
     const snapshot = await median(run, () => store.read(async () => undefined));
 
     const wishes = Array.from({ length: 2 * run }, (_, n) => wish(size + n));
-    const creates = await rate(run, AT_A_TIME, (n) => create(wishes[n]!));
-    const updates = await rate(run, AT_A_TIME, (n) =>
+    const creates = await steadyRate(run, AT_A_TIME, (n) => create(wishes[n]!));
+    const updates = await steadyRate(run, AT_A_TIME, (n) =>
       issues.update(chosen[n]!, { summary: `${n} ${wishes[n]!.summary}`.slice(0, 60) }, '', { ...caller(), signal }),
     );
     // Readers that began one after the other, each with the version that it met.
     const release = Promise.withResolvers<void>();
     const held: Promise<void>[] = [];
-    const withHeld = await rate(run, AT_A_TIME, (n) => {
+    const withHeld = await steadyRate(run, AT_A_TIME, (n) => {
       if (n % (run / HELD) === 0) held.push(store.read(() => release.promise, { timeoutMs: 600_000 }));
       return create(wishes[run + n]!);
     });
@@ -168,7 +168,7 @@ async function bare(indexes: number, run: number): Promise<Figures> {
   const insert = (n: number) => store.write((tx) => tx.table(table).insert(values[n]!));
   const half = run / 2;
   await rate(half, AT_A_TIME, insert);
-  return { writes: await rate(half, AT_A_TIME, (n) => insert(half + n)) };
+  return { writes: await steadyRate(half, AT_A_TIME, (n) => insert(half + n)) };
 }
 
 /** A whole server with so many issues, and their events and history. */

@@ -9,6 +9,18 @@ export async function rate(count: number, atATime: number, work: (n: number) => 
   return (count / (performance.now() - start)) * 1000;
 }
 
+/** The median of three runs of a third each, as another program may disturb one of them. */
+export async function steadyRate(
+  count: number,
+  atATime: number,
+  work: (n: number) => Promise<unknown>,
+): Promise<number> {
+  const rates: number[] = [];
+  for (let start = 0; start < count; start += Math.ceil(count / 3))
+    rates.push(await rate(Math.min(Math.ceil(count / 3), count - start), atATime, (n) => work(start + n)));
+  return rates.sort((a, b) => a - b)[1]!;
+}
+
 /** Milliseconds, sorted, of each of so many calls, one after the other. */
 export async function times(count: number, work: (n: number) => Promise<unknown>): Promise<number[]> {
   const all: number[] = [];
