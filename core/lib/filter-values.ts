@@ -1,4 +1,4 @@
-import { and, eq, isNull, like, ne, not, prefix, range, type Value, type Where } from '../contracts/query.ts';
+import { and, eq, isIn, isNull, like, ne, not, prefix, range, type Value, type Where } from '../contracts/query.ts';
 import type { Literal, Operator } from './filter-lexer.ts';
 import { isTime, parseRfc3339 } from './time.ts';
 import { isUuid } from './uuid.ts';
@@ -13,6 +13,8 @@ export interface FilterField {
   readonly values?: readonly string[];
   /** What the column holds for a value as written: a name's rank, an address in lower case. */
   readonly map?: (text: string) => string | number;
+  /** What the column may hold for one of `values`, where that is several: the statuses of a category. */
+  readonly anyOf?: (text: string) => readonly Value[];
   /** Where fewer make sense than the type allows. */
   readonly operators?: readonly string[];
 }
@@ -52,6 +54,10 @@ export function comparison(
     const parts = partsOf(field, equality, literal, refuse);
     const begins = parts.length === 2 && parts[1] === '';
     return negate(begins ? prefix(field.column, parts[0]!) : like(field.column, parts));
+  }
+  if (field.anyOf) {
+    if (!field.values?.includes(literal.text)) throw refuse(describe(field));
+    return negate(isIn(field.column, field.anyOf(literal.text)));
   }
   const value = readValue(field, literal, now, refuse);
   if (operator === '!=') return ne(field.column, value);

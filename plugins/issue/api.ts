@@ -74,9 +74,13 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
           (caller) => issues.delete(id, etag, caller),
         ),
       async listIssues(request) {
-        if (request.projectId !== '' && !(await projects.find(request.projectId.toLowerCase())))
+        const projectId = request.projectId === '' ? undefined : request.projectId.toLowerCase();
+        if (projectId !== undefined && !(await projects.find(projectId)))
           throw invalidField('project_id', 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
-        const page = await issues.list(listOptions(request, clock.now()));
+        // Without a filter, nothing asks for the workflow.
+        const page = await issues.list(request.filter === '' ? undefined : projectId, (workflow) =>
+          listOptions(request, clock.now(), workflow),
+        );
         return { issues: page.rows.map(issueOf), nextPageToken: page.nextPageToken };
       },
       async transitionIssue(request, call) {

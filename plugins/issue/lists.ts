@@ -1,4 +1,5 @@
 import { invalidField } from '../../core/contracts/errors.ts';
+import type { Workflow } from '../../core/contracts/projects.ts';
 import { and, eq, matchesText, type Where } from '../../core/contracts/query.ts';
 import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
 import { type ListRequest, listRequest } from '../../core/lib/list.ts';
@@ -26,6 +27,27 @@ const fields: FilterFields = {
   updated_at: { column: 'updated_at', type: 'timestamp' },
 };
 
+/** Within a project the workflow says which values there are, and which category a status has. */
+function fieldsOf(workflow: Workflow): FilterFields {
+  const { statuses } = workflow;
+  const inCategory = (category: string) =>
+    statuses.filter((each) => each.category === category).map(({ name }) => name);
+  return {
+    ...fields,
+    type: { ...fields['type']!, values: workflow.types },
+    priority: { ...fields['priority']!, values: workflow.priorities },
+    status: { ...fields['status']!, values: statuses.map(({ name }) => name) },
+    resolution: { ...fields['resolution']!, values: workflow.resolutions },
+    category: {
+      column: 'status',
+      type: 'text',
+      values: ['OPEN', 'ACTIVE', 'DONE'],
+      anyOf: inCategory,
+      operators: equality,
+    },
+  };
+}
+
 const historyFields: FilterFields = {
   time: { column: 'time', type: 'timestamp' },
   actor_id: { column: 'actor', type: 'text', nullable: true, operators: equality },
@@ -40,8 +62,11 @@ const orders = {
   priority: ['priority_rank', 'created_at'],
 };
 
-/** What a ListIssues request asks of the service. `now`: microseconds, what relative times in the filter count from. */
-export function listOptions(request: ListIssuesRequest, now: number): ListRequest {
+/**
+ * What a ListIssues request asks of the service; `workflow` is that of its project, where it names one. `now`:
+ * microseconds, what relative times in the filter count from.
+ */
+export function listOptions(request: ListIssuesRequest, now: number, workflow: Workflow | undefined): ListRequest {
   const projectId = request.projectId.toLowerCase();
   const conditions: Where[] = [];
   if (projectId !== '') conditions.push(eq('project_id', projectId));
@@ -51,7 +76,7 @@ export function listOptions(request: ListIssuesRequest, now: number): ListReques
   }
   return listRequest(request, {
     name: 'issues',
-    fields,
+    fields: workflow ? fieldsOf(workflow) : fields,
     // A number means something only within a project, and only there an index orders by it.
     orders: projectId === '' ? orders : { ...orders, number: ['number'] },
     where: conditions.length > 0 ? and(...conditions) : undefined,

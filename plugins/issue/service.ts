@@ -133,13 +133,12 @@ export class IssueService implements Issues {
     });
   }
 
-  list(request: ListRequest) {
-    return this.#store.read((tx) =>
-      listPage(tx.table(issuesTable), {
-        ...request,
-        table: issuesTable,
-      }),
-    );
+  /** One page, of one snapshot. `options` gets the workflow of the project, where one is named. */
+  list(projectId: string | undefined, options: (workflow: Workflow | undefined) => ListRequest) {
+    return this.#store.read(async (tx) => {
+      const workflow = projectId === undefined ? undefined : await this.#projects.workflow(tx, projectId);
+      return listPage(tx.table(issuesTable), { ...options(workflow), table: issuesTable });
+    });
   }
 
   isEmpty(): Promise<boolean> {

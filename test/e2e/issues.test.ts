@@ -238,6 +238,21 @@ describe('issues', () => {
       [2, 3, 4],
     );
     assert.deepEqual(await keys({ filter: 'priority = CRITICAL OR priority = MAJOR type = BUG' }), [2, 4]);
+    await transition('CORE-4', { status: 'CLOSED', resolution: 'FIXED' });
+    assert.deepEqual(await keys({ project_id, filter: 'category = OPEN' }), [1, 2, 3]);
+    assert.deepEqual(await keys({ project_id, filter: 'NOT category = OPEN' }), [4]);
+    assert.deepEqual(await keys({ project_id, filter: 'category != DONE AND priority = MINOR' }), [1]);
+    for (const [query, expected] of [
+      [{ project_id, filter: 'category = NEW' }, /position 12: expected one of: OPEN, ACTIVE, DONE/],
+      [{ project_id, filter: 'status = REVIEW' }, /position 10: expected one of: NEW, REOPENED/],
+      [{ project_id, filter: 'resolution = SHIPPED' }, /expected one of: FIXED/],
+      [{ filter: 'category = OPEN' }, /expected a field/],
+    ] as const) {
+      const { status, body } = await tracker.http('GET', `/v1/issues?${new URLSearchParams(query)}`);
+      assert.equal(status, 400);
+      assert.match(body.error.message, expected);
+    }
+    assert.deepEqual(await keys({ filter: 'status = REVIEW' }), []);
     assert.deepEqual(await keys({ search: 'login' }), [1, 2, 3]);
     assert.deepEqual(await keys({ search: 'login sl', project_id }), [1]);
     assert.deepEqual(await keys({ filter: 'due_at >= "2029-06-01T00:00:00Z"' }), [4]);

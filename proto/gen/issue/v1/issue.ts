@@ -178,6 +178,7 @@ export interface ListIssuesRequest {
   /** One of: created_at, updated_at, due_at, priority, number (within a project); each may be followed by "desc". */
   orderBy: string;
   /**
+   * With project_id also category (OPEN, ACTIVE, DONE: of the status), and only values that its workflow has.
    * Fields: id, project_id, key, number, summary, description, type, priority, status, resolution, assignee_id,
    * reporter_id, due_at, created_at, updated_at.
    */
