@@ -5,14 +5,17 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { IssueServiceService } from '../../proto/gen/issue/v1/issue.ts';
 import { ProjectServiceService } from '../../proto/gen/project/v1/project.ts';
 import { UserServiceService } from '../../proto/gen/user/v1/user.ts';
-import { type ServerProcess, startServer } from '../support/server-process.ts';
+import { processorTime, type ServerProcess, startServer } from '../support/server-process.ts';
 import type { UnaryMethod } from '../support/tracker.ts';
 import type { BareAnswers } from './bare.ts';
+import type { Target } from './load.ts';
 import { onServerCore } from './machine.ts';
 
 /** A tracker with data, on the server's core. */
 export interface BenchTracker {
   readonly server: ServerProcess;
+  readonly grpc: Target;
+  readonly http: Target;
   readonly userId: string;
   readonly projectId: string;
   readonly issueId: string;
@@ -20,7 +23,7 @@ export interface BenchTracker {
   stop(): Promise<void>;
 }
 
-/** In production, as it comes: validation on, errors and slow calls logged. */
+/** As it comes, but for the seeding: validation on, errors and slow calls logged. */
 const VARIABLES = { ENVIRONMENT: 'production', LOG_CALLS: 'slow' };
 const BATCH = 1000;
 
@@ -53,8 +56,11 @@ export async function benchTracker(issues: number): Promise<BenchTracker> {
     const { result } = results[0]!;
     if (result?.$case === 'written') issueId = result.value.issue!.id;
   }
+  const target = (port: number): Target => ({ port, processorTime: () => server.processorTime() });
   return {
     server,
+    grpc: target(server.grpcPort),
+    http: target(server.httpPort),
     userId: user!.id,
     projectId,
     issueId,
@@ -67,9 +73,9 @@ export async function benchTracker(issues: number): Promise<BenchTracker> {
 }
 
 export interface BareServers {
-  readonly grpc: number;
-  readonly http: number;
-  readonly koa: number;
+  readonly grpc: Target;
+  readonly http: Target;
+  readonly koa: Target;
   stop(): Promise<void>;
 }
 
@@ -77,8 +83,12 @@ export async function bareServers(answers: BareAnswers): Promise<BareServers> {
   const [command, ...args] = [...onServerCore, process.execPath, join(import.meta.dirname, 'bare.ts')];
   const child = spawn(command!, [...args, JSON.stringify(answers)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const ports = JSON.parse(line.toString()) as Record<'grpc' | 'http' | 'koa', number>;
+  const target = (port: number): Target => ({ port, processorTime: () => processorTime(child) });
   return {
-    ...JSON.parse(line.toString()),
+    grpc: target(ports.grpc),
+    http: target(ports.http),
+    koa: target(ports.koa),
     async stop() {
       const gone = once(child, 'exit');
       child.kill('SIGTERM');

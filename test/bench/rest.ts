@@ -1,11 +1,11 @@
 import { UserServiceService } from '../../proto/gen/user/v1/user.ts';
 import { bareServers, benchTracker } from './bench-tracker.ts';
-import { compare, httpLoad, type Load } from './load.ts';
+import { comparison, IN_FLIGHT } from './comparison.ts';
+import { httpLoad, type Load } from './load.ts';
 import { has } from './machine.ts';
 import type { BenchOptions, Row, Section } from './section.ts';
 
 const GO: Readonly<Record<string, readonly number[]>> = { GetUser: [2118, 6512, 6070] };
-const IN_FLIGHT = [1, 16, 64];
 
 /** Methods over HTTP, against bare node:http and bare Koa that answer the same JSON: in turns, in one run. */
 export async function rest({ quick }: BenchOptions): Promise<Section> {
@@ -30,31 +30,14 @@ export async function rest({ quick }: BenchOptions): Promise<Section> {
       const bare = await bareServers({ grpc: {}, encoded: '', http: { body, etag: `"${user!.etag}"` } });
       try {
         for (const [i, inFlight] of IN_FLIGHT.entries()) {
-          const seconds = quick ? 1 : 2;
-          const rounds = quick ? 1 : 5;
-          const ours = () => load(server.httpPort, inFlight, seconds);
-          const http = await compare(ours, () => load(bare.http, inFlight, seconds), rounds);
-          const koa = await compare(ours, () => load(bare.koa, inFlight, seconds), rounds);
-          const label = `${name}, ${inFlight} in flight`;
           const go = GO[name]?.[i];
-          rows.push({
-            name: label,
-            value: http.ours,
-            unit: '/s',
-            ...(go && { note: `Go original: ${go}`, target: { atLeast: 1.5 * go } }),
-          });
-          const targets = name === 'GetUser' && inFlight === 64 ? [0.45, 0.65] : [];
-          for (const [other, result, target] of [
-            ['node:http', http, targets[0]],
-            ['Koa', koa, targets[1]],
-          ] as const)
-            rows.push({
-              name: `${label}, of bare ${other}`,
-              value: result.ratio,
-              unit: 'x',
-              note: `bare: ${Math.round(result.bare)}/s`,
-              ...(target && { target: { atLeast: target } }),
-            });
+          const [ofHttp, ofKoa] = name === 'GetUser' && inFlight === 64 ? [0.45, 0.65] : [];
+          const bares = [
+            { name: 'bare node:http', target: bare.http, atLeast: ofHttp },
+            { name: 'bare Koa', target: bare.koa, atLeast: ofKoa },
+          ];
+          const options = { name, go, atLeast: go && 1.5 * go, quick };
+          rows.push(...(await comparison(load, inFlight, tracker.http, bares, options)));
         }
       } finally {
         await bare.stop();

@@ -12,6 +12,8 @@ export interface ServerProcess {
   readonly httpPort: number;
   /** Resident memory in MiB; 0 where the system does not tell. */
   memory(): number;
+  /** Milliseconds of processor time that it has used; 0 where the system does not tell. */
+  processorTime(): number;
   /** What it logged as warnings and errors. */
   readonly complaints: readonly string[];
   stop(): Promise<void>;
@@ -44,6 +46,7 @@ export async function startServer(
     grpcPort: ports.grpc,
     httpPort: ports.http,
     memory: () => residentMiB(child),
+    processorTime: () => processorTime(child),
     complaints,
     async stop() {
       const gone = once(child, 'exit');
@@ -56,6 +59,16 @@ export async function startServer(
 function residentMiB({ pid }: ChildProcess): number {
   try {
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+  } catch {
+    return 0;
+  }
+}
+
+/** Milliseconds of processor time that a process has used, to 10; 0 where the system does not tell. */
+export function processorTime({ pid }: ChildProcess): number {
+  try {
+    const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ').slice(11, 13);
+    return (Number(user) + Number(system)) * 10;
   } catch {
     return 0;
   }
