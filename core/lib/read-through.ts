@@ -15,6 +15,8 @@ export interface CacheEntry {
  */
 export interface CacheBackend {
   get(key: string): Promise<CacheEntry | undefined>;
+  /** What `get` would find, of a backend that can tell at once. */
+  peek?(key: string): CacheEntry | undefined;
   set(key: string, entry: CacheEntry, ttlMs: number): Promise<void>;
   delete(keys: readonly string[]): Promise<void>;
 }
@@ -51,6 +53,11 @@ export class ReadThrough implements Cache {
 
   async through<T extends Json>(namespace: string, key: string, load: () => Promise<T | undefined>) {
     const full = fullKey(namespace, key);
+    const known = this.#peek(full);
+    if (known) {
+      this.#hits += 1;
+      return known.value as T;
+    }
     const flight = this.#flights.get(full) ?? this.#fly(full, load);
     try {
       return (await flight.result) as T | undefined;
@@ -84,6 +91,13 @@ export class ReadThrough implements Cache {
 
   counts() {
     return { hits: this.#hits, misses: this.#misses, errors: this.#errors };
+  }
+
+  /** A hit that nobody has to wait for. */
+  #peek(key: string): CacheEntry | undefined {
+    if (!this.#backend.peek || this.#flights.has(key) || this.#deleting.has(key)) return undefined;
+    const entry = this.#backend.peek(key);
+    return entry && entry.expires > this.#clock.now() ? entry : undefined;
   }
 
   #fly(key: string, load: () => Promise<Json | undefined>): Flight {

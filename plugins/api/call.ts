@@ -6,6 +6,13 @@ import type { Logger } from '../../core/kernel/index.ts';
 /** The longest delay a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Calls that began in this turn of the event loop. Most end in it, and so need no timer and no listener. */
+const begun: RunningCall[] = [];
+
+function watchBegun(): void {
+  for (const call of begun.splice(0)) call.watch();
+}
+
 /**
  * One call under way, and its end: the origin's abort or the deadline, whichever comes first. Signal, log and
  * timer are made when they are first needed.
@@ -22,7 +29,7 @@ export class RunningCall implements Call {
   #log: Logger | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #watching = false;
+  #state: 'new' | 'begun' | 'watched' | 'released' = 'new';
   #end: DomainError | undefined;
   #reject: ((end: DomainError) => void) | undefined;
 
@@ -43,7 +50,7 @@ export class RunningCall implements Call {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      this.#watch();
+      this.watch();
       if (this.#end) this.#controller.abort(this.#end);
     }
     return this.#controller.signal;
@@ -64,8 +71,8 @@ export class RunningCall implements Call {
   race<T>(work: PromiseLike<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#reject = reject;
-      this.#watch();
       if (this.#end) reject(this.#end);
+      else this.#begin();
       work.then(resolve, reject);
     });
   }
@@ -81,9 +88,11 @@ export class RunningCall implements Call {
 
   /** Lets go of timer and listener; the signal stays as it is. */
   release(): void {
-    if (!this.#watching) return;
-    clearTimeout(this.#timer);
-    this.#origin.removeEventListener('abort', this);
+    if (this.#state === 'watched') {
+      clearTimeout(this.#timer);
+      this.#origin.removeEventListener('abort', this);
+    }
+    this.#state = 'released';
   }
 
   /** The origin's abort. */
@@ -94,9 +103,16 @@ export class RunningCall implements Call {
     else this.over(this.deadline - Date.now() <= 1 ? deadlineExceeded() : cancelled());
   }
 
-  #watch(): void {
-    if (this.#watching || this.#end) return;
-    this.#watching = true;
+  #begin(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'begun';
+    if (begun.push(this) === 1) setImmediate(watchBegun);
+  }
+
+  /** From now on the call ends by itself. */
+  watch(): void {
+    if (this.#state === 'watched' || this.#state === 'released') return;
+    this.#state = 'watched';
     if (this.#origin.aborted) {
       this.handleEvent();
       return;

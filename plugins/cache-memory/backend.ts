@@ -1,4 +1,4 @@
-import Keyv from 'keyv';
+import Keyv, { type DeserializedData } from 'keyv';
 import QuickLRU from 'quick-lru';
 import type { CacheBackend, CacheEntry } from '../../core/lib/read-through.ts';
 
@@ -18,6 +18,7 @@ export function memoryBackend(store: QuickLRU<string, unknown>): CacheBackend {
   keyv.deserialize = undefined;
   return {
     get: (key) => keyv.get<CacheEntry>(key),
+    peek: (key) => (store.get(key) as DeserializedData<CacheEntry> | undefined)?.value,
     async set(key, entry) {
       await keyv.set(key, entry);
     },

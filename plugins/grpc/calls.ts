@@ -11,6 +11,7 @@ import {
 import type { Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
 import { codes, DomainError } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { CallCancellation } from './cancellation.ts';
 import type { OpenStreams } from './open-streams.ts';
 
 type Unary = ServerUnaryCall<Buffer, Uint8Array>;
@@ -55,11 +56,11 @@ async function answer(api: Api, method: ApiMethod, call: Unary, respond: sendUna
   try {
     response = await api.unary(method, call.request, origin);
   } catch (error) {
-    origin.finish();
+    origin.signal.finish();
     respond(status(error as CallError, origin));
     return;
   }
-  origin.finish();
+  origin.signal.finish();
   call.sendMetadata(origin.responseMetadata());
   respond(null, response);
 }
@@ -75,10 +76,10 @@ async function stream(api: Api, method: ApiMethod, call: Stream, streams: OpenSt
       begun = true;
       if (!call.write(message)) await writable.again();
     }
-    origin.finish();
+    origin.signal.finish();
     call.end();
   } catch (error) {
-    origin.finish();
+    origin.signal.finish();
     if (!call.cancelled) call.emit('error', status(error as CallError, origin));
   } finally {
     closed();
@@ -108,27 +109,21 @@ class Writable {
 class GrpcOrigin implements CallOrigin {
   readonly requestId?: string;
   readonly deadline?: number;
-  readonly signal: AbortSignal;
+  readonly signal: CallCancellation;
   readonly #call: Unary | Stream;
-  readonly #metadata: Metadata;
-  readonly #controller = new AbortController();
   #settledRequestId = '';
-  #finished = false;
 
   constructor(call: Unary | Stream) {
     this.#call = call;
-    this.#metadata = call.metadata;
-    this.signal = this.#controller.signal;
+    this.signal = new CallCancellation(call);
     const requestId = this.header('x-request-id');
     if (requestId !== undefined) this.requestId = requestId;
     const deadline = Number(call.getDeadline());
     if (deadline !== Number.POSITIVE_INFINITY) this.deadline = deadline;
-    call.once('cancelled', () => this.#cancel());
-    if (call.cancelled) this.#cancel();
   }
 
   header(name: string): string | undefined {
-    return this.#metadata.get(name)[0]?.toString();
+    return this.#call.metadata.get(name)[0]?.toString();
   }
 
   /** Address and port of the client. */
@@ -140,11 +135,6 @@ class GrpcOrigin implements CallOrigin {
     this.#settledRequestId = requestId;
   }
 
-  /** grpc-js also emits 'cancelled' after a call that has ended well. */
-  finish(): void {
-    this.#finished = true;
-  }
-
   responseMetadata(): Metadata {
     const metadata = new Metadata();
     metadata.set('x-request-id', this.#settledRequestId);
@@ -153,15 +143,11 @@ class GrpcOrigin implements CallOrigin {
 
   /** UNAVAILABLE tells clients that another try, elsewhere, is in order. */
   shutDown(): void {
-    this.#controller.abort(
+    this.signal.abort(
       new DomainError('UNAVAILABLE', 'SHUTTING_DOWN', 'the server is shutting down: connect again and resume', {
         retryAfterMs: 0,
       }),
     );
-  }
-
-  #cancel(): void {
-    if (!this.#finished) this.#controller.abort();
   }
 }
 

@@ -134,6 +134,30 @@ describe('a call in the pipeline', () => {
     await running.stop();
   });
 
+  it('asks to be told when its caller goes only where it does not end at once', async () => {
+    const { promise, resolve } = Promise.withResolvers<object>();
+    let slow = false;
+    const { running, api, method } = await bootEcho({ echo: async () => (slow ? promise : {}) });
+    let listeners = 0;
+    const signal = {
+      aborted: false,
+      reason: undefined,
+      addEventListener: () => void listeners++,
+      removeEventListener: () => void listeners--,
+    };
+    await api.unary(method(ECHO), hello, origin({ signal }));
+    await turn();
+    assert.equal(listeners, 0);
+    slow = true;
+    const call = api.unary(method(ECHO), hello, origin({ signal }));
+    await turn();
+    assert.equal(listeners, 1);
+    resolve({});
+    await call;
+    assert.equal(listeners, 0);
+    await running.stop();
+  });
+
   it('is refused while as many handlers run as may, also those whose callers have gone', async () => {
     let release = () => {};
     const { promise, resolve } = Promise.withResolvers<object>();

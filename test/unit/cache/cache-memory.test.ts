@@ -92,13 +92,14 @@ describe('the cache-memory plugin', () => {
 });
 
 describe('a cache whose backend is slow', () => {
-  it('shows no old value while one of several deletions is under way', async () => {
+  const shows = async (atOnce: boolean) => {
     const entries = new Map<string, CacheEntry>();
     const stored = Promise.withResolvers<void>();
     const lastDeletion = Promise.withResolvers<void>();
     let deletions = 0;
     const backend: CacheBackend = {
       get: async (key) => entries.get(key),
+      ...(atOnce && { peek: (key: string) => entries.get(key) }),
       async set(key, entry) {
         await stored.promise;
         entries.set(key, entry);
@@ -121,7 +122,11 @@ describe('a cache whose backend is slow', () => {
     lastDeletion.resolve();
     await first;
     assert.equal(await cache.through('user', 'a', async () => 'newer'), 'newer');
-  });
+  };
+
+  it('shows no old value while one of several deletions is under way', () => shows(false));
+
+  it('shows none also where it can be read at once', () => shows(true));
 });
 
 describe('a cache whose backend fails', () => {

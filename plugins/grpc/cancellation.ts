@@ -1,0 +1,43 @@
+import type { ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { Cancellation, CancellationListener } from '../../core/contracts/api.ts';
+
+/** Whether the caller of a gRPC call has gone, or the server stops. Costs nothing until somebody listens. */
+export class CallCancellation implements Cancellation {
+  reason: unknown;
+  readonly #call: ServerUnaryCall<Buffer, Uint8Array> | ServerWritableStream<Buffer, Uint8Array>;
+  #listeners: readonly CancellationListener[] = [];
+  #watching = false;
+  #aborted = false;
+  #finished = false;
+
+  constructor(call: ServerUnaryCall<Buffer, Uint8Array> | ServerWritableStream<Buffer, Uint8Array>) {
+    this.#call = call;
+  }
+
+  get aborted(): boolean {
+    return this.#aborted || (this.#call.cancelled && !this.#finished);
+  }
+
+  addEventListener(_type: 'abort', listener: CancellationListener): void {
+    this.#listeners = [...this.#listeners, listener];
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#call.once('cancelled', () => this.abort());
+  }
+
+  removeEventListener(_type: 'abort', listener: CancellationListener): void {
+    this.#listeners = this.#listeners.filter((other) => other !== listener);
+  }
+
+  /** The call has its answer. grpc-js also emits 'cancelled' after that. */
+  finish(): void {
+    this.#finished = true;
+  }
+
+  abort(reason?: unknown): void {
+    if (this.#aborted || this.#finished) return;
+    this.#aborted = true;
+    this.reason = reason;
+    for (const listener of this.#listeners) listener.handleEvent();
+  }
+}
