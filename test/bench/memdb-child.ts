@@ -77,18 +77,17 @@ async function* grow(sizes: readonly number[], run: number): AsyncGenerator<Figu
     release.resolve();
     await Promise.all(held);
 
-    const writing = { on: true };
-    const writers = rate(AT_A_TIME, AT_A_TIME, async (n) => {
-      for (let i = n; writing.on; i += AT_A_TIME) await create(wishes[i % wishes.length]!);
-    });
     const underLoad: number[] = [];
-    for (let n = 0; n < run; n++) {
+    let writing = true;
+    const writers = rate(run, AT_A_TIME, (n) => create(wishes[n]!)).then(() => {
+      writing = false;
+    });
+    while (writing) {
       await new Promise(setImmediate);
       const start = performance.now();
-      await get(n);
+      await get(underLoad.length);
       underLoad.push(performance.now() - start);
     }
-    writing.on = false;
     await writers;
     underLoad.sort((a, b) => a - b);
 
