@@ -57,7 +57,7 @@ export class Connections {
       connection.bytesRead = socket.bytesRead;
       connection.quietSince = performance.now();
     };
-    response.once('close', () => {
+    response.on('close', () => {
       connection.answering--;
       if (request.complete) note();
       else request.once('close', note);

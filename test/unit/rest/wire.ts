@@ -23,6 +23,8 @@ const texts = fc.oneof(
     'é',
     '\ufeffb',
     '😀',
+    'long '.repeat(50),
+    'lóng "'.repeat(50),
   ),
   fc.string({ unit: 'binary', maxLength: 40 }),
 );
@@ -70,7 +72,9 @@ function drawOdd(draw: Draw, writer: BinaryWriter, type: DescMessage): void {
       writer.tag(number, WireType.Varint).uint64(draw(() => unsigned));
       break;
     case 1:
-      writer.tag(number, WireType.LengthDelimited).bytes(draw(fc.uint8Array, { maxLength: 6 }));
+      writer
+        .tag(number, WireType.LengthDelimited)
+        .bytes(draw(fc.boolean) ? draw(fc.uint8Array, { maxLength: 6 }) : new Uint8Array(250).fill(0xc3));
       break;
     case 2:
       writer.tag(number, WireType.Bit32).fixed32(draw(fc.nat));
