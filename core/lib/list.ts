@@ -93,6 +93,10 @@ export async function listPage<T extends AnyTable>(
 
 /** How many of the rows fit a page; at least one, so that a list always goes on. */
 export function fitting(rows: readonly object[]): number {
+  // Most pages are far from the bound, and to see that costs a tenth of measuring them.
+  let most = 0;
+  for (const row of rows) most += mostOf(row);
+  if (most <= MAX_PAGE_BYTES) return rows.length;
   let bytes = 0;
   for (const [index, row] of rows.entries()) {
     bytes += sizeOf(row);
@@ -103,6 +107,21 @@ export function fitting(rows: readonly object[]): number {
 
 /** What a column takes besides its text: its tag, a number, a time, an id. */
 const COLUMN_BYTES = 40;
+
+/** A character of text takes at most so many bytes. */
+const CHARACTER_BYTES = 3;
+
+/** No less than `sizeOf`. */
+function mostOf(row: object): number {
+  let bytes = 0;
+  for (const name in row) {
+    const value: unknown = row[name as keyof typeof row];
+    bytes += COLUMN_BYTES;
+    if (typeof value === 'string') bytes += value.length * CHARACTER_BYTES;
+    else if (typeof value === 'object' && value !== null) bytes += JSON.stringify(value).length * CHARACTER_BYTES;
+  }
+  return bytes;
+}
 
 /** About how many bytes a row takes in a response, or a few more. */
 export function sizeOf(row: object): number {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { invalidField } from '../contracts/errors.ts';
 
 export const DEFAULT_PAGE_SIZE = 50;
@@ -14,8 +14,8 @@ const CHECKSUM_BYTES = 12;
 
 /** Covers the query by its digest, so that no cursor can be mistaken for a part of it. */
 function checksum(cursor: Uint8Array, query: string): Buffer {
-  const digest = createHash('sha256').update(query).digest();
-  return createHash('sha256').update(digest).update(cursor).digest().subarray(0, CHECKSUM_BYTES);
+  const digest = hash('sha256', query, 'buffer');
+  return hash('sha256', Buffer.concat([digest, cursor]), 'buffer').subarray(0, CHECKSUM_BYTES);
 }
 
 /**
