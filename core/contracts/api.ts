@@ -1,6 +1,7 @@
 import type { DescMethod, FileRegistry, Message } from '@bufbuild/protobuf';
 import type { Logger } from '../kernel/plugin.ts';
 import { point, token } from '../kernel/plugin.ts';
+import type { Cancellation } from './cancellation.ts';
 import type { Code, FieldViolation } from './errors.ts';
 import type { WriteTransaction } from './store.ts';
 
@@ -20,6 +21,8 @@ export interface Call {
   readonly deadline: number;
   /** Aborted when the caller cancels or goes away, at the deadline, and when the server's patience ends. */
   readonly signal: AbortSignal;
+  /** The same, for those who need no AbortSignal: costs nothing until somebody listens. */
+  readonly cancellation: Cancellation;
   /** Carries request id and method. */
   readonly log: Logger;
   /**
@@ -33,7 +36,7 @@ export interface Call {
 /** Who calls, and how long it matters: what a service hands on to its transactions. R is what the service returns. */
 export interface Caller<R = never> {
   readonly actor: Actor;
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
   /** The last thing in the (last) transaction of a change, before it commits. */
   readonly done?: (tx: WriteTransaction, result: R) => Promise<void>;
 }
@@ -113,19 +116,6 @@ export interface ApiMethod {
   readonly descriptor: DescMethod;
   readonly responseStream: boolean;
   readonly policy: Policy;
-}
-
-/** How a server says that the caller of a call has gone. An AbortSignal is one; something lighter will do. */
-export interface Cancellation {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  addEventListener(type: 'abort', listener: CancellationListener): void;
-  removeEventListener(type: 'abort', listener: CancellationListener): void;
-}
-
-export interface CancellationListener {
-  /** Once, at most. */
-  handleEvent(): void;
 }
 
 /** What a server knows of a call when it comes in. */

@@ -1,4 +1,5 @@
 import { token } from '../kernel/plugin.ts';
+import type { Cancellation } from './cancellation.ts';
 import { DomainError } from './errors.ts';
 import type { ChangeEvent, Committed } from './log.ts';
 import type { Find, GroupCount, Page, Value, Where } from './query.ts';
@@ -48,7 +49,7 @@ export interface Store {
 
 export interface TransactionOptions {
   /** Ends the transaction, or the wait for one, with `unavailable`; nothing is stored. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation;
   /** The most milliseconds the transaction may take, waiting included. Default 10,000. Then as with signal. */
   readonly timeoutMs?: number;
 }

@@ -68,7 +68,8 @@ export class ReadThrough implements Cache {
   }
 
   async invalidate(namespace: string, keys: readonly string[]): Promise<void> {
-    const all = keys.map((key) => fullKey(namespace, key));
+    const all = keys.map((key) => fullKey(namespace, key)).filter((key) => this.#mayHold(key));
+    if (all.length === 0) return;
     const storing: Promise<void>[] = [];
     for (const key of all) {
       const flight = this.#flights.get(key);
@@ -98,6 +99,12 @@ export class ReadThrough implements Cache {
     if (!this.#backend.peek || this.#flights.has(key) || this.#deleting.has(key)) return undefined;
     const entry = this.#backend.peek(key);
     return entry && entry.expires > this.#clock.now() ? entry : undefined;
+  }
+
+  /** Most of what changes was never asked for. */
+  #mayHold(key: string): boolean {
+    const { peek } = this.#backend;
+    return !peek || this.#flights.has(key) || this.#deleting.has(key) || peek(key) !== undefined;
   }
 
   #fly(key: string, load: () => Promise<Json | undefined>): Flight {

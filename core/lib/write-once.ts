@@ -24,7 +24,7 @@ export async function answerOnce<R, A>(
   answer: (result: R) => A,
   work: (caller: Caller<R>) => Promise<R>,
 ): Promise<A> {
-  const { actor, signal } = call;
+  const { actor, cancellation: signal } = call;
   return answer(await work({ actor, signal, done: (tx, result) => call.remember(tx, () => answer(result)) }));
 }
 

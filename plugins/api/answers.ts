@@ -1,3 +1,4 @@
+import type { Cancellation } from '../../core/contracts/cancellation.ts';
 import { range } from '../../core/contracts/query.ts';
 import type { ReadTransaction, Store, WriteTransaction } from '../../core/contracts/store.ts';
 import { defineTable, text, timestamp } from '../../core/contracts/tables.ts';
@@ -41,7 +42,7 @@ export class Answers {
     this.#keptMicros = keptMs * 1000;
   }
 
-  find(key: AnswerKey, signal?: AbortSignal): Promise<Answer | undefined> {
+  find(key: AnswerKey, signal?: Cancellation): Promise<Answer | undefined> {
     return this.#store.read(
       async (tx) => {
         const row = await tx.table(answersTable).get(key);

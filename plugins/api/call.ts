@@ -1,23 +1,18 @@
-import type { Actor, Call, Cancellation } from '../../core/contracts/api.ts';
+import type { Actor, Call } from '../../core/contracts/api.ts';
+import type { Cancellation, CancellationListener } from '../../core/contracts/cancellation.ts';
 import { DomainError, isDomainError } from '../../core/contracts/errors.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { type Watched, watchLater } from '../../core/lib/watch-later.ts';
 
 /** The longest delay a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** Calls that began in this turn of the event loop. Most end in it, and so need no timer and no listener. */
-const begun: RunningCall[] = [];
-
-function watchBegun(): void {
-  for (const call of begun.splice(0)) call.watch();
-}
 
 /**
  * One call under way, and its end: the origin's abort or the deadline, whichever comes first. Signal, log and
  * timer are made when they are first needed.
  */
-export class RunningCall implements Call {
+export class RunningCall implements Call, Cancellation, Watched {
   readonly method: string;
   readonly actor: Actor;
   readonly requestId: string;
@@ -32,6 +27,7 @@ export class RunningCall implements Call {
   #state: 'new' | 'begun' | 'watched' | 'released' = 'new';
   #end: DomainError | undefined;
   #reject: ((end: DomainError) => void) | undefined;
+  #listeners: readonly CancellationListener[] = [];
 
   constructor(method: string, actor: Actor, requestId: string, deadline: number, origin: Cancellation, log: Logger) {
     this.method = method;
@@ -54,6 +50,27 @@ export class RunningCall implements Call {
       if (this.#end) this.#controller.abort(this.#end);
     }
     return this.#controller.signal;
+  }
+
+  get cancellation(): Cancellation {
+    return this;
+  }
+
+  get aborted(): boolean {
+    return this.#end !== undefined;
+  }
+
+  get reason(): DomainError | undefined {
+    return this.#end;
+  }
+
+  addEventListener(_type: 'abort', listener: CancellationListener): void {
+    this.#listeners = [...this.#listeners, listener];
+    this.#begin();
+  }
+
+  removeEventListener(_type: 'abort', listener: CancellationListener): void {
+    this.#listeners = this.#listeners.filter((other) => other !== listener);
   }
 
   async remember(tx: WriteTransaction, answer: () => unknown): Promise<void> {
@@ -84,6 +101,7 @@ export class RunningCall implements Call {
     this.release();
     this.#reject?.(end);
     this.#controller?.abort(end);
+    for (const listener of this.#listeners) listener.handleEvent();
   }
 
   /** Lets go of timer and listener; the signal stays as it is. */
@@ -106,7 +124,7 @@ export class RunningCall implements Call {
   #begin(): void {
     if (this.#state !== 'new') return;
     this.#state = 'begun';
-    if (begun.push(this) === 1) setImmediate(watchBegun);
+    watchLater(this);
   }
 
   /** From now on the call ends by itself. */

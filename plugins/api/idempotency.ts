@@ -80,7 +80,7 @@ export class Idempotency {
   }
 
   async #first(call: RunningCall, key: AnswerKey, request: string, handle: Handle): Promise<Answer> {
-    const known = await this.#answers.find(key, call.signal);
+    const known = await this.#answers.find(key, call.cancellation);
     if (known) return known;
     let kept: Answer | undefined;
     let response: Uint8Array;

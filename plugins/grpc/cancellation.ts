@@ -1,5 +1,5 @@
 import type { ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
-import type { Cancellation, CancellationListener } from '../../core/contracts/api.ts';
+import type { Cancellation, CancellationListener } from '../../core/contracts/cancellation.ts';
 
 /** Whether the caller of a gRPC call has gone, or the server stops. Costs nothing until somebody listens. */
 export class CallCancellation implements Cancellation {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Cancellation, CancellationListener } from '../../core/contracts/api.ts';
+import type { Cancellation, CancellationListener } from '../../core/contracts/cancellation.ts';
 
 /**
  * Whether the caller has gone before it had its answer. A controller with its signal would cost more than the routing

@@ -1,10 +1,12 @@
+import type { Cancellation } from '../../core/contracts/cancellation.ts';
 import { StoreError, type TransactionOptions } from '../../core/contracts/store.ts';
+import { type Watched, watchLater } from '../../core/lib/watch-later.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** A timer of more milliseconds fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-const calledOff = (signal: AbortSignal) =>
+const calledOff = (signal: Cancellation) =>
   new StoreError('unavailable', 'the transaction was called off', { cause: signal.reason });
 
 export function refuseAborted({ signal }: TransactionOptions): void {
@@ -12,25 +14,50 @@ export function refuseAborted({ signal }: TransactionOptions): void {
 }
 
 /** Calls back once, when the time is up or the signal is aborted, unless it was cleared before. */
-export class Deadline {
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort: (() => void) | undefined;
+export class Deadline implements Watched {
+  readonly #signal: Cancellation | undefined;
+  readonly #timeoutMs: number;
+  readonly #over: (why: StoreError) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #state: 'new' | 'watched' | 'cleared' = 'new';
 
   constructor({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: TransactionOptions, over: (why: StoreError) => void) {
-    if (signal) {
-      this.#signal = signal;
-      this.#onAbort = () => over(calledOff(signal));
-      signal.addEventListener('abort', this.#onAbort);
+    this.#signal = signal;
+    this.#timeoutMs = timeoutMs;
+    this.#over = over;
+    watchLater(this);
+  }
+
+  /** Why the transaction may not end well, where it is not watched yet and so nobody was told. */
+  get missed(): StoreError | undefined {
+    return this.#state === 'new' && this.#signal?.aborted ? calledOff(this.#signal) : undefined;
+  }
+
+  watch(): void {
+    if (this.#state === 'cleared') return;
+    this.#state = 'watched';
+    if (this.#signal?.aborted) {
+      this.handleEvent();
+      return;
     }
-    if (timeoutMs <= MAX_TIMEOUT_MS) {
-      const expire = () => over(new StoreError('unavailable', `the transaction took longer than ${timeoutMs} ms`));
-      this.#timer = setTimeout(expire, timeoutMs);
-    }
+    this.#signal?.addEventListener('abort', this);
+    if (this.#timeoutMs <= MAX_TIMEOUT_MS) this.#timer = setTimeout(() => this.#expire(), this.#timeoutMs);
+  }
+
+  /** The signal's abort. */
+  handleEvent(): void {
+    this.#over(calledOff(this.#signal!));
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
-    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#state === 'watched') {
+      clearTimeout(this.#timer);
+      this.#signal?.removeEventListener('abort', this);
+    }
+    this.#state = 'cleared';
+  }
+
+  #expire(): void {
+    this.#over(new StoreError('unavailable', `the transaction took longer than ${this.#timeoutMs} ms`));
   }
 }

@@ -89,6 +89,8 @@ export class MemdbStore implements Store {
       const open = this.#reads.join({ tx, callOff });
       (async () => fn(tx))().then(
         (value) => {
+          const { missed } = deadline;
+          if (missed) return callOff(missed);
           end();
           resolve(value);
         },

@@ -34,6 +34,8 @@ export class WriterQueue {
           turn.begin().then(
             (value) => {
               if (one.left) return;
+              const { missed } = deadline;
+              if (missed) return entry.callOff(missed);
               turn.commit();
               resolve(value);
               leave();

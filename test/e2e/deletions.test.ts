@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type Store, StoreError, store } from '../../core/contracts/store.ts';
 import { checkLog, readLog } from '../support/replay.ts';
 import { storageThatWrites } from '../support/storage.ts';
@@ -87,7 +86,9 @@ describe('deleting what much belongs to', () => {
           const stop = tracker.service(store).onCommit(() => controller.abort());
           // The second step begins when the server has noticed.
           before = async (options) => {
-            if (controller.signal.aborted && !options!.signal!.aborted) await once(options!.signal!, 'abort');
+            const { signal } = options!;
+            if (controller.signal.aborted && !signal!.aborted)
+              await new Promise<void>((handleEvent) => signal!.addEventListener('abort', { handleEvent }));
           };
           const path = `http://127.0.0.1:${tracker.httpPort}/v1/users/${ann}?force=true`;
           const headers = { 'idempotency-key': 'end-1' };

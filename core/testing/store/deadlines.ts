@@ -121,6 +121,20 @@ export const deadlines: StoreSuite = {
     await insertItems(store, [{}]);
   },
 
+  async 'stores nothing of a write whose signal is aborted before it ends, however soon that is'({ store }) {
+    const controller = new AbortController();
+    const write = store.write(
+      async (tx) => {
+        await tx.table(items).insert(item());
+        controller.abort();
+      },
+      { signal: controller.signal },
+    );
+    await refuses(write, 'unavailable');
+    assert.equal(await store.read((tx) => tx.table(items).count()), 0);
+    await insertItems(store, [{}]);
+  },
+
   async 'ends a read that takes too long or whose signal is aborted'({ store }) {
     const slow = hanging();
     await refuses(store.read(slow.read, { timeoutMs: 50 }), 'unavailable');

@@ -30,6 +30,25 @@ describe('a call in the pipeline', () => {
     await running.stop();
   });
 
+  it('tells those who hold its cancellation when it ends, as it tells those who hold its signal', async () => {
+    const told: unknown[] = [];
+    const { running, api, method } = await bootEcho({
+      async echo(_request, { cancellation }) {
+        const gone = { handleEvent: () => told.push('who has gone') };
+        cancellation.addEventListener('abort', gone);
+        cancellation.removeEventListener('abort', gone);
+        cancellation.addEventListener('abort', {
+          handleEvent: () => told.push(cancellation.aborted, (cancellation.reason as DomainError).code),
+        });
+        await never();
+      },
+    });
+    const error = await failure(api.unary(method(ECHO), hello, origin({ deadline: Date.now() + 30 })));
+    assert.equal(error.code, 'DEADLINE_EXCEEDED');
+    assert.deepEqual(told, [true, 'DEADLINE_EXCEEDED']);
+    await running.stop();
+  });
+
   it('makes a request id where the given one is not 1 to 128 visible ASCII characters', async () => {
     const { running, api, method } = await bootEcho();
     const settled = async (requestId?: string) => {
