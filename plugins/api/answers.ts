@@ -83,7 +83,11 @@ export class Answers {
           orderBy: { columns: ['created_at'] },
           limit: BATCH,
         });
-        for (const { caller, method, key } of rows) await table.delete([caller, method, key]);
+        for (const { caller, method, key } of rows) {
+          // A call with this key may have taken its place meanwhile.
+          const row = await table.lock([caller, method, key], 'update');
+          if (row && this.#isOver(row, tx)) await table.delete([caller, method, key]);
+        }
         return rows.length;
       },
       { signal },

@@ -11,7 +11,6 @@ import { assemble } from './services.ts';
 
 const count = z.number().int().min(1);
 const milliseconds = z.number().int().min(1).max(3_600_000);
-const PURGE_EVERY = 600_000;
 
 export default definePlugin({
   name: 'api',
@@ -30,6 +29,8 @@ export default definePlugin({
     maxStreams: count.default(1000),
     /** How long the answers of calls with an idempotency key are kept for repeats. */
     answersKeptMs: z.number().int().min(1000).max(2_592_000_000).default(86_400_000),
+    /** How often those that are over are deleted. */
+    answersPurgeMs: z.number().int().min(10).max(86_400_000).default(600_000),
   }),
   setup({ config, deps, contribute, log, defer }) {
     const answers = deps.store && new Answers(deps.store, config.answersKeptMs);
@@ -44,7 +45,7 @@ export default definePlugin({
         const ended = new AbortController();
         const purge = () =>
           answers.purge(ended.signal).catch((err) => log.warn({ err }, 'old idempotent answers could not be deleted'));
-        const timer = setInterval(purge, PURGE_EVERY).unref();
+        const timer = setInterval(purge, config.answersPurgeMs).unref();
         defer('the purge of old answers', () => {
           clearInterval(timer);
           ended.abort();

@@ -121,6 +121,24 @@ describe('memdb: snapshots', () => {
     assert.equal(await store.read((tx) => tx.table(rows).count({ where: find })), 2);
   });
 
+  it('finds by a rare word what an open snapshot holds, also right after the commit that took the word away', async () => {
+    const store = open();
+    await insertRows(store, 200);
+    await store.write((tx) => tx.table(rows).update(7, { body: 'rare' }));
+    const looking = gate();
+    const done = gate();
+    const where = matchesText('rare');
+    const reader = store.read(async (tx) => {
+      looking.open();
+      await done.opened;
+      return (await tx.table(rows).find({ where })).rows.map(({ id }) => id);
+    });
+    await looking.opened;
+    await store.write((tx) => tx.table(rows).update(7, { body: 'alpha' }));
+    done.open();
+    assert.deepEqual(await reader, [7]);
+  });
+
   it('forgets the words of what was rolled back, and no others', async () => {
     const store = open();
     await insertRows(store, 3, 'alpha beta');

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { type Call, type Policy, service } from '../../../core/contracts/api.ts';
+import type { Clock } from '../../../core/contracts/clock.ts';
 import { changesTable, historyTable } from '../../../core/contracts/log.ts';
 import { type Store, store, type WriteTransaction } from '../../../core/contracts/store.ts';
 import { defineTable, tables, text, uuid } from '../../../core/contracts/tables.ts';
 import { definePlugin, type Plugin } from '../../../core/kernel/index.ts';
+import { systemClock } from '../../../core/lib/time.ts';
 import { uuidv7 } from '../../../core/lib/uuid.ts';
 import { answerOnce, writeOnce } from '../../../core/lib/write-once.ts';
-import { answersTable } from '../../../plugins/api/answers.ts';
+import { Answers, answersTable } from '../../../plugins/api/answers.ts';
 import { MemdbStore } from '../../../plugins/storage-memdb/memdb-store.ts';
 import { bytesOf, definitionOf, descriptors, type EchoRequest, messageOf } from '../../fixtures/echo/echo.ts';
 import { type Booted, bootWith, contributor, decodeStatus, ECHO, failure, origin, turn } from './support.ts';
@@ -16,8 +18,8 @@ const write: Policy = { access: 'anyone', effect: 'write' };
 const read: Policy = { access: 'anyone', effect: 'read' };
 
 /** A store that several instances share. */
-function sharedStore(): MemdbStore {
-  const memdb = new MemdbStore();
+function sharedStore(clock: Clock = systemClock): MemdbStore {
+  const memdb = new MemdbStore({ clock });
   memdb.open([things, answersTable, changesTable, historyTable]);
   return memdb;
 }
@@ -35,11 +37,11 @@ function providing(memdb: Store): Plugin {
 type Echo = (request: EchoRequest, call: Call) => unknown;
 
 /** An instance whose Echo writes. */
-function instance(memdb: Store, echo: Echo): Promise<Booted> {
+function instance(memdb: Store, echo: Echo, config: object = {}): Promise<Booted> {
   const definition = definitionOf('echopb.EchoService');
   const handlers = { echo, count: async function* () {} };
   const contribution = service({ definition, descriptors, handlers, policy: { echo: write, count: read } } as never);
-  return bootWith([providing(memdb), contributor('echo', contribution)]);
+  return bootWith([providing(memdb), contributor('echo', contribution)], config);
 }
 
 const inserting =
@@ -68,8 +70,8 @@ const count = (memdb: Store) => memdb.read((tx) => tx.table(things).count());
 
 describe('idempotency', () => {
   const booted: Booted[] = [];
-  const boot = async (memdb: Store, echo: Echo) => {
-    const one = await instance(memdb, echo);
+  const boot = async (memdb: Store, echo: Echo, config: object = {}) => {
+    const one = await instance(memdb, echo, config);
     booted.push(one);
     return one;
   };
@@ -100,7 +102,7 @@ describe('idempotency', () => {
       inserting(memdb, () => gate.promise),
     );
     const first = send(one, 'k');
-    const error = await failure(send(one, 'k', { deadline: Date.now() + 60 }));
+    const error = await failure(send(one, 'k', { deadline: Date.now() + 300 }));
     assert.deepEqual([error.code, error.reason], ['ABORTED', 'TWIN_IN_FLIGHT']);
     assert.ok(decodeStatus(error.status).retry, 'RetryInfo');
     gate.resolve();
@@ -130,6 +132,22 @@ describe('idempotency', () => {
     gate.resolve();
     await second;
     assert.deepEqual([runs, await count(memdb)], [2, 1]);
+  });
+
+  it('refuses another request with the key of a call that is under way, once that has its answer', async () => {
+    const memdb = sharedStore();
+    const gate = Promise.withResolvers<void>();
+    const one = await boot(
+      memdb,
+      inserting(memdb, () => gate.promise),
+    );
+    const first = send(one, 'k');
+    const other = failure(send(one, 'k', { text: 'another' }));
+    await turn();
+    gate.resolve();
+    await first;
+    assert.equal((await other).reason, 'KEY_REUSED');
+    assert.equal(await count(memdb), 1);
   });
 
   it('lets a waiting twin run when the first one fails', async () => {
@@ -193,6 +211,43 @@ describe('idempotency', () => {
     fail = false;
     await send(one, 'k');
     assert.equal(await count(memdb), 1);
+  });
+
+  it('deletes answers by itself once they are over', async () => {
+    let now = systemClock.now();
+    const memdb = sharedStore({ now: () => now });
+    const one = await boot(memdb, inserting(memdb), { answersKeptMs: 1000, answersPurgeMs: 10 });
+    await send(one, 'k1');
+    now += 999_000;
+    await send(one, 'k2');
+    now += 2000;
+    const kept = () => memdb.read(async (tx) => (await tx.table(answersTable).find()).rows.map(({ key }) => key));
+    while ((await kept()).includes('k1')) await turn();
+    assert.deepEqual(await kept(), ['k2']);
+  });
+
+  it('deletes no answer that has taken the place of an old one between its look and its lock', async () => {
+    let now = systemClock.now();
+    const memdb = sharedStore({ now: () => now });
+    const one = await boot(memdb, inserting(memdb), { answersKeptMs: 1000 });
+    await send(one, 'k');
+    const old = await memdb.read((tx) => tx.table(answersTable).find());
+    now += 2_000_000;
+    const second = await send(one, 'k');
+    // What was found before the lock is what a statement before it saw.
+    const late = Object.create(memdb, {
+      write: {
+        value: (fn: (tx: WriteTransaction) => Promise<unknown>) =>
+          memdb.write((tx) => {
+            const table = Object.create(tx.table(answersTable), { find: { value: async () => old } });
+            return fn(Object.create(tx, { table: { value: () => table }, now: { value: tx.now } }));
+          }),
+      },
+      lease: { value: memdb.lease.bind(memdb) },
+    });
+    await new Answers(late, 1000).purge(new AbortController().signal);
+    assert.equal(await send(one, 'k'), second);
+    assert.equal(await count(memdb), 2);
   });
 
   it('says in the log when a method does not keep its answer', async () => {
