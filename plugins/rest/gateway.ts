@@ -121,7 +121,7 @@ async function call(
   query: string,
 ): Promise<void> {
   const { headers } = request;
-  checkNoneMatch(headers, route.method.policy.effect);
+  const known = checkNoneMatch(headers, route.method.policy.effect);
   const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;
   const message = decodeRequest(route, { path, query, body, headers }, api.registry);
   const header = (name: string) => {
@@ -129,7 +129,7 @@ async function call(
     return Array.isArray(value) ? value.join(', ') : value;
   };
   const bytes = await api.unary(route.method, message, { requestId, signal: departure, header });
-  const representing = represent(ctx, route.write(bytes), gzip);
+  const representing = represent(ctx, route.write(bytes), known, gzip);
   if (representing !== undefined) await representing;
 }
 

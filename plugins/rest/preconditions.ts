@@ -17,19 +17,28 @@ export function representationTag(etag: string, digest: string): string {
   return `${etag.slice(0, -1)}~${digest}"`;
 }
 
-/** Nothing is changed under a condition that is not looked at. */
-export function checkNoneMatch(headers: IncomingHttpHeaders, effect: Policy['effect']): void {
-  if (effect !== 'read' && headers['if-none-match'] !== undefined)
-    throw badRequest('IF_NONE_MATCH_UNSUPPORTED', 'this method cannot check the header If-None-Match: leave it out');
-}
+/** The tags that a caller has, in their quotes; '*': any. */
+export type KnownTags = ReadonlySet<string> | '*';
 
-/** Whether the header If-None-Match names the tag (RFC 9110, 13.1.2: weak comparison). */
-export function isKnown(header: string, tag: string): boolean {
-  if (header.trim() === '*') return true;
-  const tags = UNQUOTED.test(header.trim()) ? parseTags(`"${header.trim()}"`) : parseTags(header);
+/**
+ * What the header If-None-Match says, if it is there. Before the call: nothing is changed under a condition that is not
+ * looked at, and nothing read for one that cannot be.
+ */
+export function checkNoneMatch(headers: IncomingHttpHeaders, effect: Policy['effect']): KnownTags | undefined {
+  const header = headers['if-none-match']?.trim();
+  if (header === undefined) return undefined;
+  if (effect !== 'read')
+    throw badRequest('IF_NONE_MATCH_UNSUPPORTED', 'this method cannot check the header If-None-Match: leave it out');
+  if (header === '*') return '*';
+  const tags = UNQUOTED.test(header) ? parseTags(`"${header}"`) : parseTags(header);
   if (tags === undefined)
     throw badRequest('INVALID_IF_NONE_MATCH', 'the header If-None-Match takes * or entity tags in double quotes');
-  return tags.some(({ text }) => `"${text}"` === tag);
+  return new Set(tags.map(({ text }) => `"${text}"`));
+}
+
+/** Whether the caller has what the tag names (RFC 9110, 13.1.2: weak comparison). */
+export function isKnown(known: KnownTags, tag: string): boolean {
+  return known === '*' || known.has(tag);
 }
 
 /**

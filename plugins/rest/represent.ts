@@ -3,16 +3,21 @@ import type { Context } from 'koa';
 import { answer } from './answer.ts';
 import type { Gzip } from './gzip.ts';
 import type { WrittenJson } from './json-writer.ts';
-import { entityTag, isKnown, representationTag } from './preconditions.ts';
+import { entityTag, isKnown, type KnownTags, representationTag } from './preconditions.ts';
 
 const DIGEST_LENGTH = 16;
 
 /**
  * Answers with a message. What was read and has an etag can be validated: its tag is that of this representation, and
- * a caller that has it gets 304. The answer to a change has the resource's own tag. What is returned, if anything, has
+ * a caller that has it, as `known` says, gets 304. The answer to a change has the resource's own tag. What is returned, if anything, has
  * to be waited for.
  */
-export function represent(ctx: Context, written: WrittenJson, gzip: Gzip | undefined): Promise<void> | undefined {
+export function represent(
+  ctx: Context,
+  written: WrittenJson,
+  known: KnownTags | undefined,
+  gzip: Gzip | undefined,
+): Promise<void> | undefined {
   const { body } = written;
   const etag = written.etag === undefined ? undefined : entityTag(written.etag);
   const { req: request, res: response } = ctx;
@@ -24,7 +29,6 @@ export function represent(ctx: Context, written: WrittenJson, gzip: Gzip | undef
     response.setHeader('ETag', tag);
     // Kept by the caller alone, and used again only after it was asked for.
     response.setHeader('Cache-Control', 'private, no-cache');
-    const known = request.headers['if-none-match'];
     if (known !== undefined && isKnown(known, tag)) {
       answer(ctx, 304, undefined);
       return undefined;

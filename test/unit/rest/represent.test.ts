@@ -58,12 +58,20 @@ describe('rest: what is sent of an answer', () => {
       assert.deepEqual([status, json.user.name, json.user.etag], [200, 'Bob', 'e1']);
       assert.notEqual(headers.etag, etag);
     });
-    it('that is no list of tags is refused', async () => {
-      const { ask } = await asking();
-      for (const known of ['"a', 'a b', '"a" "b"', '', '*, "a"']) {
-        const reply = await ask(known);
-        assert.deepEqual([known, reply.status, reasonOf(reply)], [known, 400, 'INVALID_IF_NONE_MATCH']);
-      }
+    it('that is no list of tags is refused before the call, by lists too, with an answer that nobody keeps', async () => {
+      let calls = 0;
+      const counted = () => {
+        calls += 1;
+        return { user: { name, etag: 'e1' } };
+      };
+      const { send } = await start({ GetUser: counted, ListUsers: counted });
+      for (const target of [path, '/v1/users'])
+        for (const known of ['"a', 'a b', '"a" "b"', '', '*, "a"']) {
+          const reply = await send('GET', target, { headers: { 'If-None-Match': known } });
+          assert.deepEqual([known, reply.status, reasonOf(reply)], [known, 400, 'INVALID_IF_NONE_MATCH']);
+          assert.deepEqual([reply.headers.etag, reply.headers['cache-control']], [undefined, 'no-store']);
+        }
+      assert.equal(calls, 0);
     });
     it('is not looked at where there is no etag, and does not hide an error', async () => {
       const { send } = await start({
