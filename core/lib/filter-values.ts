@@ -9,7 +9,7 @@ export interface FilterField {
   readonly type: 'text' | 'uuid' | 'int64' | 'bool' | 'timestamp';
   /** May be compared with null; the empty text stands for null. */
   readonly nullable?: boolean;
-  /** The only values there are; any other is refused, with this list. */
+  /** The only values there are; any other is refused, with this list. A wildcard stands for those that it matches. */
   readonly values?: readonly string[];
   /** What the column holds for a value as written: a name's rank, an address in lower case. */
   readonly map?: (text: string) => string | number;
@@ -73,7 +73,9 @@ function isPresent(field: FilterField): Where {
 /** What stands before, between and behind the wildcards. */
 function partsOf(field: FilterField, equality: boolean, literal: Literal, refuse: Refuse): string[] {
   const { text, wildcards } = literal;
-  if (field.type !== 'text' || field.values || !equality)
+  // What is kept under another name, or as several, has no text to compare.
+  const renamed = field.anyOf !== undefined || (field.values !== undefined && field.map !== undefined);
+  if (field.type !== 'text' || renamed || !equality)
     throw refuse(`${describe(field)} without a wildcard; a * that stands for itself is written "\\*"`);
   const edges = [-1, ...wildcards, text.length];
   return edges.slice(1).map((edge, i) => {

@@ -242,7 +242,18 @@ describe('issues', () => {
     assert.deepEqual(await keys({ project_id, filter: 'category = OPEN' }), [1, 2, 3]);
     assert.deepEqual(await keys({ project_id, filter: 'NOT category = OPEN' }), [4]);
     assert.deepEqual(await keys({ project_id, filter: 'category != DONE AND priority = MINOR' }), [1]);
+    // With a wildcard the same within a project as without one.
+    for (const [filter, expected] of [
+      ['status = "NE*"', [1, 2, 3]],
+      ['priority = "M*R" type != "B*"', [1, 3]],
+      ['resolution = "FIX*"', [4]],
+      ['status = "REV*"', []],
+    ] as const) {
+      assert.deepEqual(await keys({ filter }), expected, filter);
+      assert.deepEqual(await keys({ project_id, filter }), expected, filter);
+    }
     for (const [query, expected] of [
+      [{ project_id, filter: 'category = "OP*"' }, /position 12: expected one of: OPEN, .* without a wildcard/],
       [{ project_id, filter: 'category = NEW' }, /position 12: expected one of: OPEN, ACTIVE, DONE/],
       [{ project_id, filter: 'status = REVIEW' }, /position 10: expected one of: NEW, REOPENED/],
       [{ project_id, filter: 'resolution = SHIPPED' }, /expected one of: FIXED/],
