@@ -163,6 +163,22 @@ describe('a call with an idempotency key', () => {
     assert.equal((await post('/v1/users', { ...person(), requestId: 'x'.repeat(255) })).status, 200);
   });
 
+  it('has the same rules in a batch as in a single call', async () => {
+    const project = await newProject();
+    const batches = [
+      ['/v2/users:bulkCreate', person()],
+      ['/v1/issues:batchCreate', { projectId: project.id, summary: 'x' }],
+      ['/v1/issues:batchUpdate', { id: `${project.key}-1`, summary: 'x' }],
+    ] as const;
+    for (const requestId of ['two words', 'x'.repeat(256)]) {
+      const { details } = (await post('/v1/users', { ...person(), requestId })).body.error;
+      for (const [path, item] of batches) {
+        const { status, body } = await post(path, { requests: [item], requestId });
+        assert.deepEqual([path, status, body.error.details], [path, 400, details]);
+      }
+    }
+  });
+
   it('means nothing to a call that reads', async () => {
     const headers = { 'idempotency-key': 'two words are fine here' };
     assert.equal((await tracker.http('GET', '/v1/users', undefined, headers)).status, 200);

@@ -307,7 +307,7 @@ export interface BatchCreateIssuesRequest {
    * left out, and its result says why.
    */
   atomic: boolean;
-  /** Names this call, so that it can be repeated safely. */
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
   requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -328,7 +328,7 @@ export interface BatchUpdateIssuesRequest {
   requests: UpdateIssueRequest[];
   /** As in BatchCreateIssues. */
   atomic: boolean;
-  /** Names this call, so that it can be repeated safely. */
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
   requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

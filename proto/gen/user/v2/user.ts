@@ -68,7 +68,7 @@ export interface CreateUserResponse {
 
 export interface BulkCreateUsersRequest {
   requests: CreateUserRequest[];
-  /** Names this call, so that it can be repeated safely. */
+  /** A repeat with the same key changes nothing and gets the first answer again; like the header Idempotency-Key. */
   requestId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
