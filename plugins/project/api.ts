@@ -64,9 +64,11 @@ function workflowPatch(request: UpdateWorkflowRequest): Partial<WorkflowDraft> {
     unassignedStatus: request.unassignedStatus,
   };
   const present = Object.entries(parts).filter(([, value]) => value !== undefined && value.length > 0);
-  // The gateway names all that is in a body, also what is no part of the workflow.
+  // The gateway names all that is in a body, also what is no part of the workflow. Where that is all that is named, no
+  // part is, and not, as with an empty mask, whatever is present.
   const mask = request.updateMask?.filter((path) => path !== 'mappings');
-  const named = maskedFields(Object.fromEntries(present), workflowParts, mask).map(camelCase);
+  const namesNone = mask?.length === 0 && request.updateMask?.length !== 0;
+  const named = namesNone ? [] : maskedFields(Object.fromEntries(present), workflowParts, mask).map(camelCase);
   return Object.fromEntries(named.map((part) => [part, parts[part as keyof typeof parts] ?? '']));
 }
 

@@ -439,6 +439,18 @@ describe('a workflow of a project’s own', () => {
     }
   });
 
+  it('keeps every part that a mask does not name, also where it names the mappings alone', async () => {
+    const before = await workflow();
+    const path = `/v1/projects/${projectId}/workflow?update_mask=mappings`;
+    for (const body of [{ defaultPriority: 'MINOR' }, { types: ['X'], initialStatus: 'ASSIGNED' }])
+      assert.deepEqual(ok(await tracker.http('PATCH', path, body)), { workflow: before, changedIssues: 0 });
+    await updateByGrpc({ updateMask: ['mappings'], types: ['X'], defaultPriority: 'MINOR' });
+    assert.deepEqual(await workflow(), before);
+    ok(await tracker.http('PATCH', `${path},default_priority`, { defaultPriority: 'MINOR', types: ['X'] }));
+    const { etag, defaultPriority, updatedAt: _, ...others } = await workflow();
+    assert.deepEqual([others.types, defaultPriority, etag === before.etag], [before.types, 'MINOR', false]);
+  });
+
   it('stays as it is while the project is archived', async () => {
     ok(await tracker.http('POST', `/v1/projects/${projectId}:archive`, {}));
     const refusal = refused(await update(small));
