@@ -32,6 +32,9 @@ export const httpStatusByReason: Readonly<Record<string, number>> = { ETAG_MISMA
 /** The domain of every ErrorInfo that the tracker sends. */
 export const ERROR_DOMAIN = 'issue-tracker';
 
+/** An error names no more fields than these. */
+export const MAX_VIOLATIONS = 25;
+
 export interface FieldViolation {
   /** The path of the field in the request, in proto names: 'due_at', 'items[2].summary'. */
   readonly field: string;

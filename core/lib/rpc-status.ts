@@ -1,10 +1,15 @@
 import type { Any } from '../../proto/gen/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
-import { type Code, codes, type DomainError, ERROR_DOMAIN, type FieldViolation } from '../contracts/errors.ts';
+import {
+  type Code,
+  codes,
+  type DomainError,
+  ERROR_DOMAIN,
+  type FieldViolation,
+  MAX_VIOLATIONS,
+} from '../contracts/errors.ts';
 
-/** An answer names no more fields than these. */
-export const MAX_VIOLATIONS = 25;
 const MAX_MESSAGE_BYTES = 1024;
 const MAX_STATUS_BYTES = 8192;
 const MAX_NAME_BYTES = 256;

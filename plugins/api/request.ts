@@ -9,8 +9,7 @@ import {
 } from '@bufbuild/protobuf';
 import { pathToString, reflect } from '@bufbuild/protobuf/reflect';
 import { createValidator, type Validator, type Violation } from '@bufbuild/protovalidate';
-import { DomainError, type FieldViolation, invalidFields } from '../../core/contracts/errors.ts';
-import { MAX_VIOLATIONS } from '../../core/lib/rpc-status.ts';
+import { DomainError, type FieldViolation, invalidFields, MAX_VIOLATIONS } from '../../core/contracts/errors.ts';
 import type { BoundMethod } from './methods.ts';
 import { findBadText } from './text.ts';
 

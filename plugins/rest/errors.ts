@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { CallError } from '../../core/contracts/api.ts';
 import type { Code, ErrorOptions, FieldViolation } from '../../core/contracts/errors.ts';
-import { codes, DomainError, ERROR_DOMAIN, httpStatusByReason } from '../../core/contracts/errors.ts';
+import { codes, DomainError, ERROR_DOMAIN, httpStatusByReason, MAX_VIOLATIONS } from '../../core/contracts/errors.ts';
 
 /** What the gateway itself refuses, before a method is called. */
 export class GatewayError extends DomainError {
@@ -24,8 +24,6 @@ export class GatewayError extends DomainError {
 export function badRequest(reason: string, message: string): GatewayError {
   return new GatewayError('INVALID_ARGUMENT', reason, message);
 }
-
-export const MAX_VIOLATIONS = 25;
 
 /** `fields` is not empty; its first entry makes the message. */
 export function badFields(fields: readonly FieldViolation[]): GatewayError {

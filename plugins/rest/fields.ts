@@ -2,6 +2,9 @@ import type { DescField, DescMessage, JsonObject, JsonValue } from '@bufbuild/pr
 import { ScalarType } from '@bufbuild/protobuf';
 import { isWrapperDesc } from '@bufbuild/protobuf/wkt';
 
+/** What a field's `presence` is where an empty value is as good as none: google.protobuf.FeatureSet.FieldPresence. */
+export const IMPLICIT = 2;
+
 const byName = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
 
 /** The field with this proto name or JSON name. */

@@ -1,5 +1,6 @@
 import type { DescField } from '@bufbuild/protobuf';
 import { WireType } from '@bufbuild/protobuf/wire';
+import { IMPLICIT } from './fields.ts';
 import type { MessageWriters } from './json-message.ts';
 import { keyScalar, scalarOf } from './json-scalars.ts';
 import { type TextReader, tagOf, Unusual } from './text-reader.ts';
@@ -30,8 +31,6 @@ export interface FieldPlace {
   readonly noted: readonly string[] | undefined;
 }
 
-/** google.protobuf.FeatureSet.FieldPresence.IMPLICIT. */
-const IMPLICIT = 2;
 const { LengthDelimited } = WireType;
 
 export function planField(field: DescField, place: FieldPlace, messages: MessageWriters): FieldPlan {

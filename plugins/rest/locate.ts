@@ -1,7 +1,6 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, Registry } from '@bufbuild/protobuf';
 import { fromJson, ScalarType } from '@bufbuild/protobuf';
-import type { FieldViolation } from '../../core/contracts/errors.ts';
-import { MAX_VIOLATIONS } from './errors.ts';
+import { type FieldViolation, MAX_VIOLATIONS } from '../../core/contracts/errors.ts';
 import { fieldOf, hasOwnJsonForm, isObject, pathOf } from './fields.ts';
 import { isStrict } from './strict.ts';
 

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { DescField, JsonValue, Message, Registry } from '@bufbuild/protobuf';
 import { create, fromJson, mergeFromJson } from '@bufbuild/protobuf';
 import { badField, badFields, badRequest } from './errors.ts';
-import { isObject } from './fields.ts';
+import { IMPLICIT, isObject } from './fields.ts';
 import { parseJson } from './json.ts';
 import { isWellFormed, locate } from './locate.ts';
 import { maskPaths, presentFields } from './mask.ts';
@@ -152,9 +152,6 @@ function read(message: Message, { fields }: PathBinding): unknown {
   const isEmpty = value === '' || value === 0 || value === 0n || value === false || (value as Uint8Array).length === 0;
   return isEmpty && fields.at(-1)!.presence === IMPLICIT ? undefined : value;
 }
-
-/** google.protobuf.FeatureSet.FieldPresence.IMPLICIT. */
-const IMPLICIT = 2;
 
 function sameValue(a: unknown, b: unknown): boolean {
   return a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
