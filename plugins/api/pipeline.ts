@@ -10,6 +10,7 @@ import { Gate } from './gate.ts';
 import { fingerprint, type Idempotency, idempotencyKey } from './idempotency.ts';
 import type { BoundMethod } from './methods.ts';
 import type { RequestReader } from './request.ts';
+import { Turns } from './turns.ts';
 
 export interface PipelineOptions {
   /** Milliseconds a unary call may take: where its caller says nothing, and at most. */
@@ -32,7 +33,7 @@ const ANONYMOUS: Actor = Object.freeze({ kind: 'anonymous', userId: null });
 
 /**
  * The steps of every call, in this order: request id and deadline; decoding and validation; is the call still
- * wanted; a place among the running handlers; the answer that is kept for its key, or the handler; the response; error
+ * wanted; a place among the running handlers, and a turn; the answer that is kept for its key, or the handler; the response; error
  * mapping; access log.
  */
 export class Pipeline implements Api {
@@ -44,6 +45,7 @@ export class Pipeline implements Api {
   readonly #accessLog: AccessLog;
   readonly #log: Logger;
   readonly #idempotency: Idempotency | undefined;
+  readonly #turns = new Turns();
   readonly #calls: Gate;
   readonly #streams: Gate;
 
@@ -77,9 +79,9 @@ export class Pipeline implements Api {
       const bytes =
         key === undefined
           ? bound.definition.responseSerialize(
-              await call.race(this.#calls.run(origin, () => bound.handle(message, call))),
+              await call.race(this.#run(call, origin, startedAt, () => bound.handle(message, call))),
             )
-          : await call.race(this.#calls.run(origin, () => this.#once(bound, message, call, key, request)));
+          : await call.race(this.#run(call, origin, startedAt, () => this.#once(bound, message, call, key, request)));
       this.#accessLog.ok(call, bound, performance.now() - startedAt);
       return bytes;
     } catch (error) {
@@ -123,6 +125,19 @@ export class Pipeline implements Api {
       call.over(cancelled());
       if (messages) this.#close(messages, place);
     }
+  }
+
+  /** In a place of its own, when its turn has come. */
+  #run<T>(call: RunningCall, origin: CallOrigin, startedAt: number, work: () => T): Promise<Awaited<T>> {
+    return this.#calls.run(origin, () => {
+      const turn = this.#turns.next(origin, startedAt);
+      if (turn === undefined) return work();
+      return turn.then(() => {
+        // Its caller may have gone while it waited.
+        call.throwIfOver();
+        return work();
+      }) as T;
+    });
   }
 
   /** Bytes of the answer to a call that has an idempotency key. */

@@ -10,7 +10,7 @@ import { Status } from '../../proto/gen/google/rpc/status.ts';
 import { type BatchResult, type IssueDetails, IssueServiceService } from '../../proto/gen/issue/v1/issue.ts';
 import type { Outcome } from './batch.ts';
 import type { Written } from './change.ts';
-import { historyOptions, listOptions } from './lists.ts';
+import { asksForWorkflow, historyOptions, listOptions } from './lists.ts';
 import { historyEntryOf, issueOf } from './messages.ts';
 import { patchOf, wishOf } from './requests.ts';
 import type { IssueService } from './service.ts';
@@ -77,8 +77,7 @@ export function issueApi(issues: IssueService, projects: Projects, users: Users,
         const projectId = request.projectId === '' ? undefined : request.projectId.toLowerCase();
         if (projectId !== undefined && !(await projects.find(projectId)))
           throw invalidField('project_id', 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
-        // Without a filter, nothing asks for the workflow.
-        const page = await issues.list(request.filter === '' ? undefined : projectId, (workflow) =>
+        const page = await issues.list(asksForWorkflow(request) ? projectId : undefined, (workflow) =>
           listOptions(request, clock.now(), workflow),
         );
         return { issues: page.rows.map(issueOf), nextPageToken: page.nextPageToken };

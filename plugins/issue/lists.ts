@@ -62,6 +62,13 @@ const orders = {
   priority: ['priority_rank', 'created_at'],
 };
 
+const isByPriority = ({ orderBy }: ListIssuesRequest): boolean => /^\s*priority\b/.test(orderBy);
+
+/** Whether the workflow of the request's project, if it names one, means anything for the list. */
+export function asksForWorkflow(request: ListIssuesRequest): boolean {
+  return request.filter !== '' || isByPriority(request);
+}
+
 /**
  * What a ListIssues request asks of the service; `workflow` is that of its project, where it names one. `now`:
  * microseconds, what relative times in the filter count from.
@@ -75,7 +82,8 @@ export function listOptions(request: ListIssuesRequest, now: number, workflow: W
     conditions.push(matchesText(request.search));
   }
   return listRequest(request, {
-    name: 'issues',
+    // A token of a list by priority is good for the ranks that it was made with.
+    name: isByPriority(request) && workflow ? ['issues', ...workflow.priorities].join('/') : 'issues',
     fields: workflow ? fieldsOf(workflow) : fields,
     // A number means something only within a project, and only there an index orders by it.
     orders: projectId === '' ? orders : { ...orders, number: ['number'] },

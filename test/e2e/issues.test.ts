@@ -276,6 +276,26 @@ describe('issues', () => {
     assert.equal(foreign.status, 400);
   });
 
+  it('refuses a page token of a list by priority once the priorities have another order', async () => {
+    for (const priority of ['CRITICAL', 'MINOR', 'MAJOR']) await create({ priority });
+    const list = async (token: string) => {
+      const query = new URLSearchParams({
+        project_id: project.id,
+        order_by: 'priority',
+        page_size: '1',
+        page_token: token,
+      });
+      return tracker.http('GET', `/v1/issues?${query}`);
+    };
+    const { nextPageToken } = (await list('')).body;
+    assert.equal((await list(nextPageToken)).body.issues[0].priority, 'MAJOR');
+    const priorities = ['MINOR', 'IMPORTANT', 'MAJOR', 'CRITICAL'];
+    assert.equal((await tracker.http('PATCH', `/v1/projects/${project.id}/workflow`, { priorities })).status, 200);
+    const { status, body } = await list(nextPageToken);
+    assert.deepEqual([status, body.error?.details[1].fieldViolations[0].field], [400, 'page_token']);
+    assert.equal((await list('')).body.issues[0].priority, 'MINOR');
+  });
+
   it('ends a page before it passes three megabytes, and loses nothing', async () => {
     const description = 'ü'.repeat(20_000);
     for (let i = 0; i < 100; i += 1) await create({ description });
