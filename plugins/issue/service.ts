@@ -145,17 +145,19 @@ export class IssueService implements Issues {
     return this.#store.read(async (tx) => (await tx.table(issuesTable).find({ limit: 1 })).rows.length === 0);
   }
 
+  /** Of one snapshot, and so not through the cache. */
   async allowedTransitions(name: string): Promise<readonly AllowedTransition[]> {
-    const row = await this.get(name);
-    const workflow = await this.#store.read((tx) => this.#projects.workflow(tx, row.project_id));
-    return allowedFrom(workflow, row.status).map((status) => ({
+    const by = parseIssueId(name);
+    const { row, workflow } = await this.#store.read(async (tx) => {
+      const row = await findIssue(tx, by);
+      if (!row) throw notFound('issue', name);
+      return { row, workflow: await this.#projects.workflow(tx, row.project_id) };
+    });
+    const { status: from, resolution, assignee_id: assignee } = row;
+    return allowedFrom(workflow, from).map((status) => ({
       status,
       category: categoryOf(workflow, status),
-      missing: missingFor(workflow, status, {
-        status: row.status,
-        resolution: row.resolution,
-        assignee: row.assignee_id,
-      }),
+      missing: missingFor(workflow, status, { status: from, resolution, assignee }),
     }));
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { IssueServiceService as Issues } from '../../proto/gen/issue/v1/issue.ts';
 import { ProjectServiceService as Projects, type UpdateWorkflowRequest } from '../../proto/gen/project/v1/project.ts';
 import { checkLog, readLog } from '../support/replay.ts';
+import { storageThatReads } from '../support/storage.ts';
 import { type Answer, type CallFailure, startTracker, type Tracker } from '../support/tracker.ts';
 
 /** A small workflow that shares no status with the default one. */
@@ -464,6 +465,40 @@ describe('a workflow of a project’s own', () => {
     assert.deepEqual(ok(await update({ ...small, requestId })), first);
     assert.equal(refused(await update({ types: ['X'], requestId })).reason, 'KEY_REUSED');
     assert.equal((await workflow()).etag, first.workflow.etag);
+  });
+
+  it('tells the transitions of an issue as they are at one moment, whatever changes meanwhile', async () => {
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const storage = storageThatReads((read) => async (fn, options) => {
+      const value = await read(fn, options);
+      const change = meanwhile;
+      meanwhile = undefined;
+      await change?.();
+      return value;
+    });
+    const other = await startTracker({}, { replace: { 'storage-memdb': storage } });
+    try {
+      const { project } = ok(await other.http('POST', '/v1/projects', { name: 'Core' }));
+      const { issue } = ok(await other.http('POST', '/v1/issues', { projectId: project.id, summary: 'It breaks' }));
+      const transitions = async () =>
+        ok(await other.http('GET', `/v1/issues/${issue.key}:allowedTransitions`)).transitions;
+      const before = await transitions();
+      const mappings = [
+        { field: 'type', from: issue.type, to: 'STORY' },
+        { field: 'priority', from: issue.priority, to: 'LOW' },
+        { field: 'status', from: issue.status, to: 'TODO' },
+      ];
+      meanwhile = async () =>
+        ok(await other.http('PATCH', `/v1/projects/${project.id}/workflow`, { ...small, mappings }));
+      assert.deepEqual(await transitions(), before);
+      const after: { status: string }[] = await transitions();
+      assert.deepEqual(
+        after.map(({ status }) => status),
+        ['DOING', 'REVIEW', 'OVER'],
+      );
+    } finally {
+      await other.stop();
+    }
   });
 
   it('changes more issues than a page holds, all in one transaction', async function () {
