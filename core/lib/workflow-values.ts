@@ -1,15 +1,18 @@
 import { type FieldViolation, invalidFields } from '../contracts/errors.ts';
 import type { ValueMapping, Workflow, WorkflowField } from '../contracts/projects.ts';
 
-/** What of a workflow issues have values of. */
-export const workflowFields: readonly WorkflowField[] = ['type', 'priority', 'status', 'resolution'];
-
 /** The values that issues may have in a field. */
 export function valuesOf(workflow: Workflow, field: WorkflowField): readonly string[] {
-  if (field === 'type') return workflow.types;
-  if (field === 'priority') return workflow.priorities;
-  if (field === 'status') return workflow.statuses.map((status) => status.name);
-  return workflow.resolutions;
+  switch (field) {
+    case 'type':
+      return workflow.types;
+    case 'priority':
+      return workflow.priorities;
+    case 'status':
+      return workflow.statuses.map((status) => status.name);
+    case 'resolution':
+      return workflow.resolutions;
+  }
 }
 
 /** What becomes of a value under the workflow after: it stays where that has it; undefined where nothing is said. */
