@@ -10,8 +10,8 @@ export interface Issues {
   /**
    * Begins a change of something that belongs to an issue: locks the project's scope as 'update', then the issue as
    * 'share'. The issue is named by id or key; its id is returned. INVALID_ARGUMENT that names the request's field when there
-   * is no such issue; FAILED_PRECONDITION PROJECT_ARCHIVED. Call it before any other lock; emit into the project's scope
-   * (`projectScopes`, scope.id).
+   * is no such issue; FAILED_PRECONDITION PROJECT_ARCHIVED. Call it before any other lock; record the change
+   * with `emitInProject`.
    */
   beginChange(
     tx: WriteTransaction,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FieldChange } from '../contracts/log.ts';
+import { countsOf, type ProjectScope, projectScopes } from '../contracts/projects.ts';
 import type { Key, WriteTransaction } from '../contracts/store.ts';
 import type { AnyTable, Json } from '../contracts/tables.ts';
 
@@ -63,4 +64,14 @@ export function emitChange(tx: WriteTransaction, change: RowChange): Promise<{ r
     context,
     ...(history === false && { history }),
   });
+}
+
+/** Records the change of one row of a project, whose scope is locked and has the counts as they are after it. */
+export function emitInProject(
+  tx: WriteTransaction,
+  scope: ProjectScope,
+  change: Omit<RowChange, 'scope' | 'context' | 'actor'>,
+  actor: string | null,
+): Promise<{ readonly revision: number }> {
+  return emitChange(tx, { ...change, scope: [projectScopes, scope.id], context: countsOf(scope), actor });
 }

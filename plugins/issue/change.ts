@@ -1,8 +1,8 @@
 import type { IssueContents } from '../../core/contracts/issues.ts';
-import { countsOf, type ProjectScope, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
+import { type ProjectScope, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
 import type { Json } from '../../core/contracts/tables.ts';
-import { emitChange, type RowChange } from '../../core/lib/changes.ts';
+import { emitInProject, type RowChange } from '../../core/lib/changes.ts';
 import { formatRfc3339 } from '../../core/lib/time.ts';
 import { type Adjustment, applyRules, categoryOf, checkValue, type Wish } from './rules.ts';
 import { formerKeysTable, historyFields, type IssueRow, issuesTable } from './table.ts';
@@ -105,17 +105,8 @@ export async function emitIssue(
   actor: string | null,
   { history }: Pick<RowChange, 'history'> = {},
 ): Promise<void> {
-  await emitChange(tx, {
-    scope: [projectScopes, scope.id],
-    context: countsOf(scope),
-    entity: 'issue',
-    fields: historyFields,
-    before,
-    after,
-    actor,
-    ...(history === false && { history }),
-    show,
-  });
+  const quiet = history === false && { history };
+  await emitInProject(tx, scope, { entity: 'issue', fields: historyFields, before, after, ...quiet, show }, actor);
 }
 
 function show(field: string, value: Json): Json {

@@ -1,34 +1,17 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
 import { invalidField } from '../../core/contracts/errors.ts';
-import { type FilterFields, parseFilter } from '../../core/lib/filter.ts';
 import { camelCase, maskedFields } from '../../core/lib/masks.ts';
-import { parseOrder } from '../../core/lib/order.ts';
 import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
 import { ProjectServiceService, type UpdateWorkflowRequest } from '../../proto/gen/project/v1/project.ts';
+import { memberList, projectList } from './lists.ts';
 import type { MemberService } from './members.ts';
 import { memberOf, type ProjectView, projectOf, workflowOf } from './messages.ts';
 import type { ProjectService } from './service.ts';
 import type { MemberRow } from './tables.ts';
 import type { WorkflowDraft } from './workflow-check.ts';
 import type { ChangedWorkflow, WorkflowService } from './workflows.ts';
-
-const projectFields: FilterFields = {
-  id: { column: 'id', type: 'uuid' },
-  key: { column: 'key', type: 'text' },
-  name: { column: 'name', type: 'text' },
-  description: { column: 'description', type: 'text', operators: ['=', '!=', ':'] },
-  archived: { column: 'archived', type: 'bool' },
-  created_at: { column: 'created_at', type: 'timestamp' },
-  updated_at: { column: 'updated_at', type: 'timestamp' },
-};
-const memberFields: FilterFields = {
-  user_id: { column: 'user_id', type: 'uuid' },
-  role: { column: 'role', type: 'text', values: ['OWNER', 'MEMBER', 'VIEWER'] },
-  created_at: { column: 'created_at', type: 'timestamp' },
-};
-const byCreation = { columns: ['created_at'] };
 
 const projectAnswer = (view: ProjectView) => ({ project: projectOf(view) });
 const memberAnswer = (row: MemberRow) => ({ member: memberOf(row) });
@@ -109,13 +92,7 @@ export function projectApi(
       deleteProject: ({ id, etag, force }, call) =>
         answerOnce(call, nothing, (caller) => projects.delete(id, etag, force, caller)),
       async listProjects(request) {
-        const page = await projects.list({
-          where: parseFilter(request.filter, projectFields, { now: clock.now() }),
-          order: parseOrder(request.orderBy, { created_at: ['created_at'], key: ['key'], name: ['name'] }, byCreation),
-          pageSize: request.pageSize,
-          pageToken: request.pageToken,
-          query: JSON.stringify(['projects', request.orderBy, request.filter]),
-        });
+        const page = await projects.list(projectList(request, clock.now()));
         return { projects: page.projects.map(projectOf), nextPageToken: page.nextPageToken };
       },
       archiveProject: ({ id, etag }, call) =>
@@ -134,13 +111,7 @@ export function projectApi(
       removeProjectMember: ({ projectId, userId, etag }, call) =>
         answerOnce(call, nothing, (caller) => members.remove(projectId, userId, etag, caller)),
       async listProjectMembers(request) {
-        const page = await members.list(request.projectId, {
-          where: parseFilter(request.filter, memberFields, { now: clock.now() }),
-          order: parseOrder(request.orderBy, { created_at: ['created_at'] }, byCreation),
-          pageSize: request.pageSize,
-          pageToken: request.pageToken,
-          query: JSON.stringify(['members', request.projectId, request.orderBy, request.filter]),
-        });
+        const page = await members.list(request.projectId, memberList(request, clock.now()));
         return { members: page.rows.map(memberOf), nextPageToken: page.nextPageToken };
       },
       async getWorkflow({ projectId }) {

@@ -1,12 +1,13 @@
 import type { Caller } from '../../core/contracts/api.ts';
 import { alreadyExists, DomainError, etagMismatch, notFound } from '../../core/contracts/errors.ts';
-import { countsOf, type ProjectScope, projectScopes } from '../../core/contracts/projects.ts';
-import { and, eq } from '../../core/contracts/query.ts';
+import { type ProjectScope, projectScopes } from '../../core/contracts/projects.ts';
+import { eq } from '../../core/contracts/query.ts';
 import { isStoreError, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { UserReferences, Users } from '../../core/contracts/users.ts';
-import { emitChange } from '../../core/lib/changes.ts';
+import { emitInProject } from '../../core/lib/changes.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { writeOnce } from '../../core/lib/write-once.ts';
+import { lockProject } from './locks.ts';
 import { memberEtag } from './messages.ts';
 import { type MemberRow, membersTable, projectsTable } from './tables.ts';
 
@@ -25,7 +26,7 @@ export class MemberService {
 
   add(projectId: string, userId: string, role: string, caller: Caller<MemberRow>): Promise<MemberRow> {
     return this.#write(caller, async (tx) => {
-      const scope = await lockProject(tx, projectId);
+      const { scope } = await lockProject(tx, projectId, 'share');
       await this.#users.require(tx, userId, 'user_id', { active: true });
       const row = await tx.table(membersTable).insert({
         project_id: scope.id,
@@ -64,15 +65,11 @@ export class MemberService {
     });
   }
 
+  /** One page; the request asks for the members of this project. */
   list(projectId: string, request: ListRequest) {
-    const id = projectId.toLowerCase();
     return this.#store.read(async (tx) => {
-      if (!(await tx.table(projectsTable).get(id))) throw notFound('project', projectId);
-      return listPage(tx.table(membersTable), {
-        ...request,
-        table: membersTable,
-        where: request.where ? and(eq('project_id', id), request.where) : eq('project_id', id),
-      });
+      if (!(await tx.table(projectsTable).get(projectId.toLowerCase()))) throw notFound('project', projectId);
+      return listPage(tx.table(membersTable), { ...request, table: membersTable });
     });
   }
 
@@ -122,20 +119,13 @@ async function end(tx: WriteTransaction, scope: ProjectScope, row: MemberRow, ac
   await emit(tx, scope, row, undefined, actor);
 }
 
-async function lockProject(tx: WriteTransaction, projectId: string): Promise<ProjectScope> {
-  const id = projectId.toLowerCase();
-  const scope = await tx.table(projectScopes).lock(id, 'update');
-  if (!scope || !(await tx.table(projectsTable).lock(id, 'share'))) throw notFound('project', projectId);
-  return scope;
-}
-
 async function lockMember(
   tx: WriteTransaction,
   projectId: string,
   userId: string,
   etag: string,
 ): Promise<{ readonly row: MemberRow; readonly scope: ProjectScope }> {
-  const scope = await lockProject(tx, projectId);
+  const { scope } = await lockProject(tx, projectId, 'share');
   const row = await tx.table(membersTable).lock([scope.id, userId.toLowerCase()], 'update');
   if (!row)
     throw new DomainError('NOT_FOUND', 'MEMBER_NOT_FOUND', `user ${userId} is no member of project ${projectId}`);
@@ -151,14 +141,6 @@ async function emit(
   actor: string | null,
 ): Promise<void> {
   const { project_id, user_id } = (after ?? before)!;
-  await emitChange(tx, {
-    scope: [projectScopes, project_id],
-    context: countsOf(scope),
-    entity: 'project_member',
-    entityId: `${project_id}/${user_id}`,
-    fields: historyFields,
-    before,
-    after,
-    actor,
-  });
+  const entityId = `${project_id}/${user_id}`;
+  await emitInProject(tx, scope, { entity: 'project_member', entityId, fields: historyFields, before, after }, actor);
 }

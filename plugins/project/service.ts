@@ -1,7 +1,6 @@
 import type { Caller } from '../../core/contracts/api.ts';
 import { alreadyExists, DomainError, failedPrecondition, invalidField, notFound } from '../../core/contracts/errors.ts';
 import {
-  countsOf,
   type ProjectContents,
   type ProjectScope,
   type Projects,
@@ -10,12 +9,13 @@ import {
 } from '../../core/contracts/projects.ts';
 import { eq, prefix } from '../../core/contracts/query.ts';
 import { isStoreError, type ReadTransaction, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
-import { changesBetween, emitChange } from '../../core/lib/changes.ts';
+import { changesBetween, emitInProject } from '../../core/lib/changes.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { type ListRequest, listPage } from '../../core/lib/list.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import { writeOnce } from '../../core/lib/write-once.ts';
 import { baseKey, numberedKey } from './keys.ts';
+import { lockIfAny, lockProject, refuseArchived } from './locks.ts';
 import { removeAllMembers } from './members.ts';
 import { type ProjectView, projectOf } from './messages.ts';
 import { type ProjectRow, projectsTable } from './tables.ts';
@@ -65,7 +65,7 @@ export class ProjectService implements Projects {
     if (patch.name !== undefined && patch.name.trim() === '')
       throw invalidField('name', 'must be 1 to 100 characters, not only white space');
     return this.#write(caller, async (tx) => {
-      const { row: before, scope } = await lockProject(tx, id.toLowerCase());
+      const { row: before, scope } = await lockProject(tx, id, 'update');
       checkEtag('project', id, etag, before);
       if (changesBetween(historyFields, before, { ...before, ...patch }).length === 0) return { row: before, scope };
       const after = await tx.table(projectsTable).update(before.id, { ...patch, updated_at: tx.now });
@@ -75,7 +75,7 @@ export class ProjectService implements Projects {
 
   async delete(id: string, etag: string, force: boolean, caller: Caller<void>): Promise<void> {
     await this.#write(caller, async (tx) => {
-      const { row } = await lockProject(tx, id.toLowerCase());
+      const { row } = await lockProject(tx, id, 'update');
       checkEtag('project', id, etag, row);
       const held: { readonly contents: ProjectContents; readonly count: number }[] = [];
       for (const contents of this.contents) {
@@ -129,11 +129,10 @@ export class ProjectService implements Projects {
   }
 
   async beginChange(tx: WriteTransaction, projectId: string, field: string): Promise<ProjectScope> {
-    const scope = await tx.table(projectScopes).lock(projectId, 'update');
-    const row = scope && (await tx.table(projectsTable).lock(projectId, 'share'));
-    if (!row) throw invalidField(field, 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
-    refuseArchived(row);
-    return scope;
+    const locked = await lockIfAny(tx, projectId, 'share');
+    if (!locked) throw invalidField(field, 'must be the id of an existing project', 'PROJECT_NOT_FOUND');
+    refuseArchived(locked.row);
+    return locked.scope;
   }
 
   async #insert(
@@ -183,19 +182,6 @@ export class ProjectService implements Projects {
   }
 }
 
-export function refuseArchived({ key, archived }: ProjectRow): void {
-  if (archived)
-    throw failedPrecondition('PROJECT_ARCHIVED', `project ${key} is archived: unarchive it to change what is in it`);
-}
-
-/** To change the project itself, or what is its own. NOT_FOUND. */
-export async function lockProject(tx: WriteTransaction, id: string): Promise<ProjectView> {
-  const scope = await tx.table(projectScopes).lock(id, 'update');
-  const row = scope && (await tx.table(projectsTable).lock(id, 'update'));
-  if (!row) throw notFound('project', id);
-  return { row, scope };
-}
-
 /** Records the change and returns the project as it is after it. `scope` has the counts as they are. */
 async function emit(
   tx: WriteTransaction,
@@ -204,16 +190,7 @@ async function emit(
   after: ProjectRow | undefined,
   caller: Caller,
 ): Promise<ProjectView> {
-  const row = (after ?? before)!;
-  const { revision } = await emitChange(tx, {
-    scope: [projectScopes, row.id],
-    context: countsOf(scope),
-    entity: 'project',
-    entityId: row.id,
-    fields: historyFields,
-    before,
-    after,
-    actor: caller.actor.userId,
-  });
-  return { row, scope: { ...scope, revision } };
+  const change = { entity: 'project', fields: historyFields, before, after };
+  const { revision } = await emitInProject(tx, scope, change, caller.actor.userId);
+  return { row: (after ?? before)!, scope: { ...scope, revision } };
 }

@@ -1,7 +1,7 @@
-import { countsOf, type ProjectScope, projectScopes, type Workflow } from '../../core/contracts/projects.ts';
+import type { ProjectScope, Workflow } from '../../core/contracts/projects.ts';
 import type { ReadTransaction, WriteTransaction } from '../../core/contracts/store.ts';
 import type { Json } from '../../core/contracts/tables.ts';
-import { emitChange } from '../../core/lib/changes.ts';
+import { emitInProject } from '../../core/lib/changes.ts';
 import type { WorkflowView } from './messages.ts';
 import { type WorkflowRow, workflowsTable } from './tables.ts';
 import { defaultWorkflow } from './workflow.ts';
@@ -82,14 +82,6 @@ async function emit(
   after: Parts | undefined,
   actor: string | null,
 ): Promise<void> {
-  await emitChange(tx, {
-    scope: [projectScopes, scope.id],
-    context: countsOf(scope),
-    entity: 'workflow',
-    entityId: scope.id,
-    fields: Object.keys(partsOf(defaultWorkflow)),
-    before,
-    after,
-    actor,
-  });
+  const fields = Object.keys(partsOf(defaultWorkflow));
+  await emitInProject(tx, scope, { entity: 'workflow', entityId: scope.id, fields, before, after }, actor);
 }

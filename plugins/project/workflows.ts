@@ -6,8 +6,8 @@ import type { Store } from '../../core/contracts/store.ts';
 import { checkEtag } from '../../core/lib/etags.ts';
 import { readMappings } from '../../core/lib/workflow-values.ts';
 import { writeOnce } from '../../core/lib/write-once.ts';
+import { lockProject, refuseArchived } from './locks.ts';
 import type { WorkflowView } from './messages.ts';
-import { lockProject, refuseArchived } from './service.ts';
 import { projectsTable } from './tables.ts';
 import { soundWorkflow, type WorkflowDraft } from './workflow-check.ts';
 import { readWorkflowView, storeWorkflow } from './workflow-rows.ts';
@@ -47,7 +47,7 @@ export class WorkflowService {
     caller: Caller<ChangedWorkflow>,
   ): Promise<ChangedWorkflow> {
     return writeOnce(this.#store, caller, async (tx) => {
-      const { row: project } = await lockProject(tx, projectId.toLowerCase());
+      const { row: project } = await lockProject(tx, projectId, 'update');
       refuseArchived(project);
       const view = await readWorkflowView(tx, project.id);
       checkEtag('workflow', projectId, etag, view);

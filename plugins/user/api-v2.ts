@@ -12,7 +12,7 @@ import {
   type User,
   UserServiceService,
 } from '../../proto/gen/user/v2/user.ts';
-import { filterFieldsV2, listOptions } from './lists.ts';
+import { filterFieldsV2, listOptions, searchOptions } from './lists.ts';
 import type { UserService } from './service.ts';
 import { type Profile, type ProfileField, profileFields, type UserRow } from './table.ts';
 
@@ -97,10 +97,7 @@ export function userApiV2(users: UserService, clock: Clock): ServiceContribution
         return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };
       },
       async searchUsers(request) {
-        const page = await users.search(request.query, {
-          pageSize: request.pageSize,
-          pageToken: request.pageToken,
-        });
+        const page = await users.list(searchOptions(request));
         return { users: page.rows.map(userOfRow), nextPageToken: page.nextPageToken };
       },
     },

@@ -1,5 +1,7 @@
+import { matchesText } from '../../core/contracts/query.ts';
 import type { FilterFields } from '../../core/lib/filter.ts';
 import { type ListFields, type ListRequest, listRequest } from '../../core/lib/list.ts';
+import type { SearchUsersRequest } from '../../proto/gen/user/v2/user.ts';
 import { emailKey } from './profile.ts';
 
 const orders = { created_at: ['created_at'], name: ['name'], email: ['email_key'] };
@@ -25,4 +27,10 @@ export const filterFieldsV2: FilterFields = {
 /** What a ListUsers request asks of the service; the fields a filter may name differ between the versions. */
 export function listOptions(request: ListFields, fields: FilterFields, now: number): ListRequest {
   return listRequest(request, { name: 'users', fields, orders, now });
+}
+
+/** What a SearchUsers request asks of the service. */
+export function searchOptions({ query, ...page }: SearchUsersRequest): ListRequest {
+  const request = { ...page, orderBy: '', filter: '' };
+  return listRequest(request, { name: 'users/search', fields: {}, orders, where: matchesText(query) });
 }

@@ -8,7 +8,6 @@ import {
   notFound,
 } from '../../core/contracts/errors.ts';
 import { projectScopes } from '../../core/contracts/projects.ts';
-import { matchesText } from '../../core/contracts/query.ts';
 import { isStoreError, Restart, type Store, type WriteTransaction } from '../../core/contracts/store.ts';
 import type { FoundReferences, UserReferences, Users } from '../../core/contracts/users.ts';
 import { ofItem } from '../../core/lib/batches.ts';
@@ -106,15 +105,6 @@ export class UserService implements Users {
         table: usersTable,
       }),
     );
-  }
-
-  search(text: string, page: { readonly pageSize: number; readonly pageToken: string }) {
-    return this.list({
-      where: matchesText(text),
-      order: { columns: ['created_at'] },
-      ...page,
-      query: `users/search/${text}`,
-    });
   }
 
   isEmpty(): Promise<boolean> {
