@@ -77,7 +77,7 @@ function explain(
   const message = scrub(withoutValue(issue.message, given), secrets);
   return problem('BAD_CONFIG', {
     plugin: plugin.name,
-    where: originOf(entry.layers, path) ?? `${entry.origin}, not set`,
+    where: whereOf(entry.layers, path, issue) ?? `${entry.origin}, not set`,
     what: path.length > 0 ? `'${path.join('.')}': ${message}` : message,
   });
 }
@@ -89,10 +89,17 @@ function withoutValue(message: string, given: unknown): string {
   return message.replace(new RegExp(`(?<!\\w)${escaped}(?!\\w)`, 'g'), '…');
 }
 
-/** The strongest layer that says something at or below the path. */
+/** Of unknown keys each one's place; zod reports them at the path of the map that they are in, and lists them. */
+function whereOf(layers: readonly Layer[], path: Path, issue: StandardIssue): string | undefined {
+  const { keys } = issue as { readonly keys?: unknown };
+  const places = (Array.isArray(keys) ? keys : []).flatMap((key) => originOf(layers, [...path, String(key)]) ?? []);
+  return places.length > 0 ? [...new Set(places)].join(', ') : originOf(layers, path);
+}
+
+/** Where the strongest layer says something at or below the path. */
 function originOf(layers: readonly Layer[], path: Path): string | undefined {
-  return layers.findLast((layer) => Object.keys(layer.values).length > 0 && get(layer.values, path) !== undefined)
-    ?.origin;
+  const layer = layers.findLast((one) => Object.keys(one.values).length > 0 && get(one.values, path) !== undefined);
+  return layer?.originOf?.(path) ?? layer?.origin;
 }
 
 function show(plugin: Plugin, entry: PluginEntry, config: unknown, secrets: readonly string[]): ShownValue[] {
@@ -103,7 +110,7 @@ function show(plugin: Plugin, entry: PluginEntry, config: unknown, secrets: read
     return {
       key: path.join('.'),
       value: secret ? MASK : withoutCredentials(scrub(text, secrets)),
-      origin: layer?.origin ?? `default of '${plugin.name}'`,
+      origin: originOf(entry.layers, path) ?? `default of '${plugin.name}'`,
     };
   });
 }

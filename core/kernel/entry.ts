@@ -5,6 +5,8 @@ export interface Layer {
   /** Where it was written, in words: 'default', 'variable GRPC_PORT', 'file tracker.yaml:7'. */
   readonly origin: string;
   readonly values: Readonly<Record<string, unknown>>;
+  /** Where the value at a path of `values` was written, where that is more exact than `origin`. */
+  readonly originOf?: (path: readonly string[]) => string;
   /** The texts among its values that are never shown. */
   readonly secrets?: readonly string[];
 }

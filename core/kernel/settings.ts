@@ -149,12 +149,26 @@ class FileReader {
       return undefined;
     }
     const values = config && this.#yaml.isMap(config.node) ? config.node.toJS(this.#document) : {};
+    const written = config?.where ?? origin;
+    const originOf = (path: readonly string[]) => this.#placeOf(config?.node, path) ?? written;
     return {
       use: use.text,
       enabled: enabled?.text !== 'false',
       origin,
-      layers: [{ origin: config?.where ?? origin, values, secrets: this.#secrets }],
+      layers: [{ origin: written, values, originOf, secrets: this.#secrets }],
     };
+  }
+
+  /** Of the key that the path leads to, or the last one on the way that is written here. */
+  #placeOf(node: Node | null | undefined, [key, ...below]: readonly string[]): string | undefined {
+    if (key === undefined) return undefined;
+    if (this.#yaml.isSeq<Node>(node)) {
+      const item = node.items[Number(key)];
+      return item && (this.#placeOf(item, below) ?? this.#position(item));
+    }
+    if (!this.#yaml.isMap<Scalar<string>, Node | null>(node)) return undefined;
+    const pair = node.items.find((one) => one.key.value === key);
+    return pair && (this.#placeOf(pair.value, below) ?? this.#position(pair.key));
   }
 
   #map(node: Node | null | undefined, what: string, allowed: readonly string[]) {

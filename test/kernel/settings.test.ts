@@ -14,6 +14,8 @@ const server = tracing([], 'server', {
     limits: z.strictObject({ rows: z.number().default(10), bytes: z.number().default(20) }).prefault({}),
     password: z.string().optional(),
     dsn: z.string().optional(),
+    tags: z.array(z.string()).optional(),
+    owner: z.strictObject({ id: z.number(), name: z.string() }).optional(),
   }),
   secrets: ['password'],
 });
@@ -83,13 +85,13 @@ describe('settings', () => {
       assert.deepEqual([none.config['port'], none.from('port')], [2, 'default']);
       assert.equal(none.from('host'), "default of 'server'");
       const file = await section({}, yaml);
-      assert.deepEqual([file.config['port'], file.from('port')], [3, 'file t.yaml:3']);
+      assert.deepEqual([file.config['port'], file.from('port')], [3, 'file t.yaml:4']);
       const variable = await section({ PORT: '4', ROWS: '6' }, yaml);
       assert.deepEqual([variable.config['port'], variable.from('port')], [4, 'variable PORT']);
       assert.deepEqual(variable.config['limits'], { rows: 6, bytes: 5 });
       assert.deepEqual(
         [variable.from('limits.rows'), variable.from('limits.bytes')],
-        ['variable ROWS', 'file t.yaml:3'],
+        ['variable ROWS', 'file t.yaml:5'],
       );
     });
 
@@ -270,6 +272,32 @@ describe('settings', () => {
         (await messages({ TRACKER_CONFIG: 'none.yaml' }))[0]!,
         /^FILE_UNREADABLE variable TRACKER_CONFIG .*ENOENT/,
       );
+    });
+  });
+
+  describe('that a plugin refuses', () => {
+    const refused = async (env: Record<string, string>, config: string) => {
+      const { entries } = await read(env, `plugins:\n  - use: server\n    config:\n${config}`);
+      return (await problemsOf(() => prepare(entries, builtins))).map(({ message }) => message);
+    };
+
+    it('are named with the line of the key, whatever else sets the plugin', async () => {
+      for (const env of [{}, { PORT: '4', ROWS: '5' }]) {
+        const [first, second] = await refused(env, '      host: here\n      prot: 3\n      limits:\n        row: 1\n');
+        assert.match(first!, /'limits': .*"row".* \(file t\.yaml:7\)$/);
+        assert.match(second!, /: Unrecognized key: "prot" \(file t\.yaml:5\)$/);
+      }
+    });
+
+    it('are named with the line of each key where a message is about several', async () => {
+      const [first] = await refused({ PORT: '4' }, '      prot: 3\n      ghost:\n        a: 1\n');
+      assert.match(first!, /"prot", "ghost" \(file t\.yaml:4, file t\.yaml:5\)$/);
+    });
+
+    it('are named with the line of the value, in lists too, and of the map where a value is missing', async () => {
+      const [wrong, missing] = await refused({}, '      tags:\n        - a\n        - 2\n      owner:\n        id: 1\n');
+      assert.match(wrong!, /'tags\.1': .* \(file t\.yaml:6\)$/);
+      assert.match(missing!, /'owner\.name': .* \(default, not set\)$/);
     });
   });
 
