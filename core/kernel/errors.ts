@@ -56,8 +56,8 @@ export const PROBLEMS = {
   START_FAILED: (p: { plugin: string; where: string; reason: string }) =>
     `plugin '${p.plugin}' (${p.where}) failed to start: ${p.reason}`,
   PORT_TAKEN: (p: { plugin: string; where: string; port: string | undefined }) =>
-    `plugin '${p.plugin}' cannot listen on ${p.port === undefined ? 'its port' : `port ${p.port}`} (${p.where}), which another program uses; ` +
-    `stop that program or choose another port`,
+    `plugin '${p.plugin}' cannot listen on ${p.port === undefined ? 'its port' : `port ${p.port}`} (${p.where}), which is in use, ` +
+    `by another program or by another plugin of this tracker; choose another port, or stop that program`,
   MISSING_SERVICE: (p: { plugin: string; where: string; name: string; token: string }) =>
     `plugin '${p.plugin}' (${p.where}) promised '${p.token}' and its setup did not return it; ` +
     `return it as provides.${p.name}`,

@@ -23,7 +23,7 @@ const RESPONSE_HEADERS = 'ETag, Location, Retry-After, X-Request-Id';
 
 /**
  * Lets the pages of some origins read the answers. Others are served without these headers, and their browser keeps
- * the answer from them. Cookies and HTTP authentication of the browser are never allowed: a token is a header that a
+ * the answer from them; what may change something they are refused (origin.ts). Cookies and HTTP authentication of the browser are never allowed: a token is a header that a
  * page sets itself.
  */
 export class Cors {
@@ -60,9 +60,13 @@ export class Cors {
     response.setHeader('Access-Control-Max-Age', this.#maxAge);
   }
 
+  /** Whether a page of this origin may call. */
+  allows(origin: string): boolean {
+    return this.#origins.has('*') || this.#origins.has(origin);
+  }
+
   #allowed({ headers: { origin } }: IncomingMessage): string | undefined {
-    if (origin === undefined) return undefined;
-    if (this.#origins.has('*')) return '*';
-    return this.#origins.has(origin) ? origin : undefined;
+    if (origin === undefined || !this.allows(origin)) return undefined;
+    return this.#origins.has('*') ? '*' : origin;
   }
 }

@@ -11,6 +11,7 @@ import type { Cors } from './cors.ts';
 import { Departure } from './departure.ts';
 import { badRequest, errorAnswer, GatewayError } from './errors.ts';
 import type { Gzip } from './gzip.ts';
+import { checkOrigin } from './origin.ts';
 import { checkNoneMatch } from './preconditions.ts';
 import { commonHeaders, malformed } from './refusal.ts';
 import { represent } from './represent.ts';
@@ -24,7 +25,7 @@ export interface GatewayOptions {
   readonly api: Api;
   readonly router: Router<Route>;
   readonly maxBodyBytes: number;
-  /** Undefined: no page of another origin may read an answer. */
+  /** Undefined: no page of another origin may read an answer or change anything. */
   readonly cors: Cors | undefined;
   /** Undefined: nothing is compressed. */
   readonly gzip: Gzip | undefined;
@@ -43,6 +44,9 @@ interface Exchange {
   readonly requestId: string;
   readonly departure: Departure;
 }
+
+const NO_PATH =
+  'nothing has this path: those of the API stand at google.api.http in the proto files, which gRPC reflection also shows';
 
 /** HTTP in, calls of the API in process, JSON out. */
 export function createGateway(options: GatewayOptions): Koa {
@@ -90,8 +94,7 @@ function serve(options: GatewayOptions, exchange: Exchange): Promise<void> | voi
   const found = isPreflight ? undefined : options.router.match(method, path);
   if (found === undefined) {
     const allowed = options.router.allowed(path);
-    if (allowed.length === 0)
-      throw new GatewayError('NOT_FOUND', 'PATH_NOT_FOUND', 'nothing has this path: see the API documentation');
+    if (allowed.length === 0) throw new GatewayError('NOT_FOUND', 'PATH_NOT_FOUND', NO_PATH);
     if (method !== 'OPTIONS') throw methodNotAllowed(method, allowed);
     response.setHeader('Allow', allowed.join(', '));
     if (isPreflight) {
@@ -114,13 +117,14 @@ async function show({ ctx, response, departure }: Exchange, route: HttpRoute, ta
 }
 
 async function call(
-  { api, maxBodyBytes, gzip }: GatewayOptions,
+  { api, maxBodyBytes, cors, gzip }: GatewayOptions,
   { ctx, request, response, requestId, departure }: Exchange,
   route: MethodRoute,
   path: Path,
   query: string,
 ): Promise<void> {
   const { headers } = request;
+  checkOrigin(request, cors);
   const known = checkNoneMatch(headers, route.method.policy.effect);
   const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;
   const message = decodeRequest(route, { path, query, body, headers }, api.registry);

@@ -25,7 +25,7 @@ export const settings = z
     gzip: z.boolean().default(true),
     /** Smaller answers are not compressed. */
     gzipMinBytes: bytes.min(0).default(1024),
-    /** Absent: no page of another origin may read an answer. */
+    /** Absent: no page of another origin may read an answer or change anything. */
     cors: corsSettings.optional(),
   })
   .refine(({ headersTimeoutMs, requestTimeoutMs }) => headersTimeoutMs <= requestTimeoutMs, {

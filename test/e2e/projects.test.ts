@@ -91,7 +91,9 @@ describe('projects', () => {
     assert.equal((await tracker.http('POST', members, { userId: ann, role: 'OWNER' })).body.member.role, 'OWNER');
     assert.equal((await tracker.http('POST', members, { userId: bob })).body.member.role, 'MEMBER');
     assert.equal((await tracker.http('POST', members, { userId: bob })).status, 409);
-    assert.equal((await tracker.http('POST', members, { userId: ann, role: 'KING' })).status, 400);
+    const king = await tracker.http('POST', members, { userId: ann, role: 'KING' });
+    assert.equal(king.status, 400);
+    assert.equal(king.body.error.message, 'role: must be in list [OWNER, MEMBER, VIEWER]');
     assert.equal((await tracker.http('PATCH', `${members}/${bob}`, { role: 'VIEWER' })).body.member.role, 'VIEWER');
     await tracker.http('DELETE', `/v1/users/${ann}`);
     const { body } = await tracker.http('GET', members);

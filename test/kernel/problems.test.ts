@@ -142,7 +142,7 @@ const scenarios: Record<ProblemCode, { produce: () => Promise<readonly Problem[]
         holder.close();
       }
     },
-    says: /'listens' cannot listen on port \d+ \(a test\)/,
+    says: /'listens' cannot listen on port \d+ \(a test\), .* by another program or by another plugin/,
   },
   MISSING_SERVICE: {
     produce: () => booted(make('a', { provides: { service } })),

@@ -295,7 +295,10 @@ describe('settings', () => {
     });
 
     it('are named with the line of the value, in lists too, and of the map where a value is missing', async () => {
-      const [wrong, missing] = await refused({}, '      tags:\n        - a\n        - 2\n      owner:\n        id: 1\n');
+      const [wrong, missing] = await refused(
+        {},
+        '      tags:\n        - a\n        - 2\n      owner:\n        id: 1\n',
+      );
       assert.match(wrong!, /'tags\.1': .* \(file t\.yaml:6\)$/);
       assert.match(missing!, /'owner\.name': .* \(default, not set\)$/);
     });

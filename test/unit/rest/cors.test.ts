@@ -120,4 +120,77 @@ describe('rest: CORS', () => {
       assert.deepEqual([allowed, vary, credentials], ['*', 'Origin', undefined]);
     }
   });
+
+  describe('from the page of another origin', () => {
+    const OWN = 'tracker.example.com';
+    const changes = [
+      ['POST', '/t/match/x:start'],
+      ['DELETE', '/t/match/x'],
+      ['PATCH', '/t/things/1'],
+      ['PUT', '/t/any/x'],
+    ] as const;
+    const counting = async (cors?: object) => {
+      const ran: string[] = [];
+      const counted = (name: string) => () => {
+        ran.push(name);
+        return {};
+      };
+      const { send } = await start(cors, { Match: counted('Match'), UpdateThing: counted('UpdateThing') });
+      return { ran, sendAll: sendAll(send) };
+    };
+    const sendAll = (send: Gateway['send']) => async (headers: Record<string, string>) => {
+      const replies = [];
+      for (const [method, path] of changes) replies.push(await send(method, path, { headers }));
+      return replies;
+    };
+
+    it('runs nothing that may change something, with CORS and without', async () => {
+      const similar = [`https://${OWN}.evil.example`, `https://${OWN}:8443`, `http://x@${OWN}`, `https://${OWN}/`];
+      for (const cors of [undefined, { origins: [APP] }]) {
+        const { ran, sendAll } = await counting(cors);
+        for (const origin of ['https://evil.example', ...similar, 'null', '', OWN, `${APP}, ${APP}`])
+          for (const reply of await sendAll({ Origin: origin, Host: OWN })) {
+            const { status, code } = reply.json.error;
+            assert.deepEqual(
+              [origin, code, status, reasonOf(reply)],
+              [origin, 403, 'PERMISSION_DENIED', 'ORIGIN_NOT_ALLOWED'],
+            );
+          }
+        assert.deepEqual(ran, []);
+      }
+    });
+
+    it('runs it where that origin is listed, where all are, for the own origin and for who has none', async () => {
+      const cases: [cors: object | undefined, headers: Record<string, string>][] = [
+        [{ origins: [APP] }, { Origin: APP }],
+        [{ origins: ['*'] }, { Origin: APP }],
+        [{ origins: ['*'] }, { Origin: 'null' }],
+        [undefined, { Origin: `http://${OWN}:8080`, Host: `${OWN}:8080` }],
+        [undefined, { Origin: `https://${OWN}`, Host: OWN }],
+        [undefined, { Origin: `https://${OWN}`, Host: `${OWN.toUpperCase()}:443` }],
+        [{ origins: [APP] }, { Origin: 'http://[::1]:8080', Host: '[::1]:8080' }],
+        [undefined, {}],
+        [{ origins: [APP] }, {}],
+      ];
+      for (const [cors, headers] of cases) {
+        const { ran, sendAll } = await counting(cors);
+        const found = (await sendAll(headers)).map(({ status }) => status);
+        assert.deepEqual([cors, headers, found], [cors, headers, [200, 200, 200, 200]]);
+        assert.deepEqual(ran, ['Match', 'Match', 'UpdateThing', 'Match']);
+      }
+    });
+
+    it('reads as before', async () => {
+      const { send } = await start();
+      for (const method of ['GET', 'HEAD', 'OPTIONS'])
+        assert.equal((await send(method, '/t/any/x', from('https://evil.example'))).status, 200, method);
+    });
+
+    it('is refused what is large without a wait for it', async () => {
+      const { send } = await start();
+      const headers = { Origin: 'https://evil.example', 'Content-Type': 'application/json' };
+      const reply = await send('PUT', '/t/everything', { headers, body: Buffer.alloc(2 ** 21, ' ') });
+      assert.deepEqual([reply.status, reasonOf(reply)], [403, 'ORIGIN_NOT_ALLOWED']);
+    });
+  });
 });

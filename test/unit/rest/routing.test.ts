@@ -128,6 +128,7 @@ describe('rest: routing', () => {
     for (const path of ['/', '/t', '/t/match/x/fixed/', '//t/match/x', '/T/match/x']) {
       const reply = await gateway.send('GET', path);
       assert.deepEqual([path, reply.status, reasonOf(reply)], [path, 404, 'PATH_NOT_FOUND']);
+      assert.match(reply.json.error.message, /google\.api\.http in the proto files/);
     }
   });
   it('takes a target in absolute form', async () =>

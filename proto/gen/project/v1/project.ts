@@ -3616,7 +3616,12 @@ export const ProjectServiceService = {
       Buffer.from(ListProjectsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProjectsResponse => ListProjectsResponse.decode(value),
   },
-  /** Makes a project read-only: its issues can be read and no longer changed. Archiving twice changes nothing. */
+  /**
+   * Closes what is in a project: every change of its issues and of its workflow is refused (FAILED_PRECONDITION,
+   * PROJECT_ARCHIVED), new issues and moves into it or out of it too. Its own name and description and its members can
+   * still be changed, it can be deleted, and an issue still loses its assignee when that user is deleted. Archiving twice
+   * changes nothing.
+   */
   archiveProject: {
     path: "/projectpb.ProjectService/ArchiveProject" as const,
     requestStream: false as const,
@@ -3727,7 +3732,12 @@ export interface ProjectServiceServer extends UntypedServiceImplementation {
   deleteProject: handleUnaryCall<DeleteProjectRequest, DeleteProjectResponse>;
   /** Lists projects, a page at a time, oldest first unless order_by says otherwise. */
   listProjects: handleUnaryCall<ListProjectsRequest, ListProjectsResponse>;
-  /** Makes a project read-only: its issues can be read and no longer changed. Archiving twice changes nothing. */
+  /**
+   * Closes what is in a project: every change of its issues and of its workflow is refused (FAILED_PRECONDITION,
+   * PROJECT_ARCHIVED), new issues and moves into it or out of it too. Its own name and description and its members can
+   * still be changed, it can be deleted, and an issue still loses its assignee when that user is deleted. Archiving twice
+   * changes nothing.
+   */
   archiveProject: handleUnaryCall<ArchiveProjectRequest, ArchiveProjectResponse>;
   /** Takes an archived project back into use. */
   unarchiveProject: handleUnaryCall<UnarchiveProjectRequest, UnarchiveProjectResponse>;
