@@ -35,7 +35,7 @@ const variables = [
   {
     name: 'CORS_ORIGINS',
     kind: 'list',
-    doc: 'Web pages of which origins may call the HTTP server: `https://app.example.com`, or `*` for all; none when it is not set.',
+    doc: 'Web pages of which other origins may read answers of the HTTP server and change something: `https://app.example.com`, or `*` for all; none when it is not set.',
     sets: [{ plugin: 'rest', path: ['cors', 'origins'] }],
   },
   {
