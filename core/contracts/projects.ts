@@ -104,7 +104,8 @@ export interface ProjectContents {
    * Brings them under another workflow, each change with its event, and the project's counts with them; the project's
    * scope is locked, and the workflow's own event follows. Returns how many were changed. FAILED_PRECONDITION
    * WORKFLOW_VALUE_IN_USE when some have a value that goes and that no mapping names, WORKFLOW_GUARD when some would
-   * lack what their status needs. Absent: nothing of a workflow is in them.
+   * lack what their status needs, WORKFLOW_CHANGE_TOO_LARGE, before any write, when they are too many for one
+   * transaction. Absent: nothing of a workflow is in them.
    */
   changeWorkflow?(tx: WriteTransaction, change: WorkflowChange, actor: string | null): Promise<number>;
 }

@@ -5,11 +5,12 @@ import {
   type WorkflowChange,
   type WorkflowField,
 } from '../../core/contracts/projects.ts';
-import { and, eq, type Find, isIn, or } from '../../core/contracts/query.ts';
+import { and, eq, type Find } from '../../core/contracts/query.ts';
 import type { WriteTransaction } from '../../core/contracts/store.ts';
-import { valueAfter, valuesOf } from '../../core/lib/workflow-values.ts';
+import { valueAfter } from '../../core/lib/workflow-values.ts';
 import { emitIssue, openness, updateIssue } from './change.ts';
 import { type IssueRow, issuesTable } from './table.ts';
+import { differenceOf, refuseTooLarge, stretches } from './workflow-extent.ts';
 import { underWorkflow, type WorkflowValues } from './workflow-values.ts';
 
 const BATCH = 1000;
@@ -23,10 +24,13 @@ export async function changeIssues(
   change: WorkflowChange,
   actor: string | null,
 ): Promise<number> {
+  const difference = differenceOf(change.before, change.after);
+  const concerned = stretches(change.projectId, difference);
+  await refuseTooLarge(tx, change.projectId, difference, concerned);
   const scope = await recount(tx, change);
   const refusals = new Refusals();
   let changed = 0;
-  for (const stretch of stretches(change))
+  for (const stretch of concerned)
     for await (const row of rowsOf(tx, stretch)) {
       const wanted = wantedOf(row, change, refusals);
       // Once something is refused nothing is stored, and the rest is only counted.
@@ -66,38 +70,6 @@ async function recount(tx: WriteTransaction, { projectId, before, after, mapping
         (await tx.table(issuesTable).count({ where: and(eq('project_id', projectId), eq('status', name)) }));
   }
   return tx.table(projectScopes).increment(projectId, { open_issue_count: opened });
-}
-
-/** The queries that find every issue that may change or be refused, each once. */
-function stretches({ projectId, before, after }: WorkflowChange): readonly Find[] {
-  const going = (field: WorkflowField) => {
-    const kept = new Set(valuesOf(after, field));
-    return valuesOf(before, field).filter((value) => !kept.has(value));
-  };
-  const [types, resolutions, gone] = [going('type'), going('resolution'), going('status')];
-  const priorities = before.priorities.filter((priority, rank) => after.priorities[rank] !== priority);
-  const stricter = before.statuses.filter(({ name, category, guards }) => {
-    const now = after.statuses.find((status) => status.name === name);
-    return (
-      now && (now.guards.some((guard) => !guards.includes(guard)) || (category === 'DONE' && now.category !== 'DONE'))
-    );
-  });
-  // Those that are moved on come last, so that no issue is met again where it went.
-  const statuses = [...stricter.map(({ name }) => name), ...gone];
-  const inProject = eq('project_id', projectId);
-  if (types.length + resolutions.length + priorities.length > 0) {
-    const concerned = or(
-      isIn('type', types),
-      isIn('resolution', resolutions),
-      isIn('priority', priorities),
-      isIn('status', statuses),
-    );
-    return [{ where: and(inProject, concerned), orderBy: { columns: ['number'] } }];
-  }
-  return statuses.map((status) => ({
-    where: and(inProject, eq('status', status)),
-    orderBy: { columns: ['created_at'] },
-  }));
 }
 
 /** In pages. Neither order changes with what is written on the way. */

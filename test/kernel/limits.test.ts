@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { builtins } from '../../config/builtins.ts';
 import type { Plugin } from '../../core/kernel/index.ts';
+import { MAX_EXTENT } from '../../plugins/issue/workflow-extent.ts';
 
 const page = readFileSync(new URL('../../docs/reference/limits.md', import.meta.url), 'utf8');
 
@@ -31,5 +32,10 @@ describe('docs/reference/limits.md', () => {
       Object.fromEntries([...rows].sort()),
       Object.fromEntries(limits.map(([name, value]) => [name, String(value)] as const).sort()),
     );
+  });
+
+  it('has the bound of a change of a workflow', () => {
+    const [, bound] = /^\| a change of a workflow[^|]*\| ([\d,]+) /m.exec(page) ?? [];
+    assert.equal(Number(bound?.replaceAll(',', '')), MAX_EXTENT);
   });
 });
