@@ -58,7 +58,7 @@ export function userEnvironment(): Record<string, string> {
         name,
       ),
   );
-  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.endsWith('node_modules/.bin'));
   return {
     ...(Object.fromEntries(kept) as Record<string, string>),
     PATH: path.join(delimiter),
