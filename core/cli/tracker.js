@@ -22,10 +22,6 @@ if (MAJOR >= NEEDED) await runHere();
 else runWith(bundledNode());
 
 async function runHere() {
-  // What a call makes is dead when it ends. In a small young generation, as `npm start` asks for, it stays in the
-  // processor's caches: a call takes a fifth less time, and the process half the memory, than with V8's 16 MiB. A running
-  // V8 takes no other size, but it can be told not to grow from the 1 MiB that it begins with.
-  if (MAJOR === NEEDED && !hasOwnSize()) v8.setFlagsFromString('--semi-space-growth-factor=1');
   // V8 collects the whole heap for every 64 MiB of buffers, which is a few hundred lists, however many rows the store holds.
   // Counted with the heap, they have a limit that grows with it: with 110,000 issues a list takes a third of the time.
   // Another V8 may not know the flag, and would complain.
@@ -36,11 +32,6 @@ async function runHere() {
   const source = new URL('./main.ts', import.meta.url);
   const published = self.includes('/node_modules/') || !existsSync(source);
   await import(published ? new URL('../../dist/core/cli/main.js', import.meta.url).href : source.href);
-}
-
-/** Somebody has said how large the young generation is to be. */
-function hasOwnSize() {
-  return [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((text) => text.includes('semi-space'));
 }
 
 function bundledNode() {

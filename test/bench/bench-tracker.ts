@@ -28,8 +28,7 @@ const VARIABLES = { ENVIRONMENT: 'production', LOG_CALLS: 'slow' };
 const BATCH = 1000;
 
 export async function benchTracker(issues: number): Promise<BenchTracker> {
-  // As npm start has it.
-  const server = await startServer(VARIABLES, { prefix: onServerCore, nodeArgs: ['--max-semi-space-size=4'] });
+  const server = await startServer(VARIABLES, { prefix: onServerCore });
   const client = new Client(`127.0.0.1:${server.grpcPort}`, credentials.createInsecure());
   const call = <Req, Res>(method: UnaryMethod<Req, Res>, request: Partial<Req>) =>
     new Promise<Res>((resolve, reject) => {

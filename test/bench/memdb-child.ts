@@ -34,9 +34,8 @@ async function* grow(sizes: readonly number[], run: number): AsyncGenerator<Figu
   const random = randoms(7);
   const any = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
   const ids: string[] = [];
-  const signal = caller().signal;
   const create = async (request: ReturnType<typeof wish>) => {
-    ids.push((await issues.create(request, { ...caller(), signal })).row.id);
+    ids.push((await issues.create(request, caller())).row.id);
   };
 
   for (const size of sizes) {
@@ -65,7 +64,7 @@ async function* grow(sizes: readonly number[], run: number): AsyncGenerator<Figu
     const wishes = Array.from({ length: 2 * run }, (_, n) => wish(size + n));
     const creates = await steadyRate(run, AT_A_TIME, (n) => create(wishes[n]!));
     const updates = await steadyRate(run, AT_A_TIME, (n) =>
-      issues.update(chosen[n]!, { summary: `${n} ${wishes[n]!.summary}`.slice(0, 60) }, '', { ...caller(), signal }),
+      issues.update(chosen[n]!, { summary: `${n} ${wishes[n]!.summary}`.slice(0, 60) }, '', caller()),
     );
     // Readers that began one after the other, each with the version that it met.
     const release = Promise.withResolvers<void>();
