@@ -13,12 +13,14 @@ export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>();
   /** When the first call of this turn began; undefined where none has. */
   #since: number | undefined;
+  /** The end of this turn is on its way: one at a time, or several would let as many begin. */
+  #isEnding = false;
 
   /** Undefined where the call may begin at once; else it begins when the promise is fulfilled. `now`: performance.now(). */
   next(origin: CallOrigin, now: number): Promise<void> | undefined {
     if (this.#since === undefined) {
       this.#since = now;
-      setImmediate(() => this.#turn());
+      this.#endTurn();
     }
     if (this.#waiting.size === 0 && now - this.#since < LONGEST_STRETCH) return undefined;
     const key = origin.connection?.() ?? '';
@@ -27,13 +29,20 @@ export class Turns {
     return new Promise((resolve) => line.push(resolve));
   }
 
+  #endTurn(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    setImmediate(() => this.#turn());
+  }
+
   #turn(): void {
+    this.#isEnding = false;
     this.#since = undefined;
     if (this.#waiting.size === 0) return;
     for (const [key, line] of this.#waiting) {
       line.shift()!();
       if (line.length === 0) this.#waiting.delete(key);
     }
-    setImmediate(() => this.#turn());
+    this.#endTurn();
   }
 }

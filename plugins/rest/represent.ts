@@ -9,8 +9,8 @@ const DIGEST_LENGTH = 16;
 
 /**
  * Answers with a message. What was read and has an etag can be validated: its tag is that of this representation, and
- * a caller that has it, as `known` says, gets 304. The answer to a change has the resource's own tag. What is returned, if anything, has
- * to be waited for.
+ * a caller that has it, as `known` says, gets 304. The answer to a change has the resource's own tag. What is returned,
+ * if anything, has to be waited for.
  */
 export function represent(
   ctx: Context,

@@ -28,6 +28,33 @@ describe('the turns of calls', () => {
     await running.stop();
   });
 
+  it('let the network have its turn after one call of each connection, also when calls keep coming', async () => {
+    const { running, api, method } = await bootEcho({
+      echo() {
+        work(3);
+        return {};
+      },
+    });
+    let done = 0;
+    const send = (connection: string) => api.unary(method(ECHO), hello, origin({ connection: () => connection }));
+    // Between two timers there is one round of the event loop.
+    const round = () => new Promise<void>((resolve) => setTimeout(resolve));
+    const many = Array.from({ length: 200 }, () => send('many').then(() => done++));
+    const others: Promise<unknown>[] = [];
+    for (let i = 0; i < 12; i++) {
+      others.push(send('one'));
+      await round();
+    }
+    await Promise.all(others);
+    for (let i = 0; i < 5; i++) {
+      const before = done;
+      await round();
+      assert.ok(done - before <= 2, `${done - before} began in one round`);
+    }
+    await Promise.all(many);
+    await running.stop();
+  });
+
   it('do not run a call whose caller went away while it waited', async () => {
     let runs = 0;
     const { running, api, method } = await bootEcho({
