@@ -22,12 +22,21 @@ import type { AnyTable, NewRow, Row } from './tables.ts';
  * transaction is lost, also when the function catches it.
  */
 export interface Store {
-  /** Names this data: the same after a restart of a durable store, a new one for a new or emptied store. */
+  /**
+   * Names this data: the same after a restart of a durable store, a new one for a new or emptied store. Known once
+   * `ready` has resolved; before that, reading it throws `unavailable`.
+   */
   readonly id: string;
   /** 'memdb', 'postgres' ...: as DB_TYPE names it. */
   readonly kind: string;
   /** True where other instances may write to the same data; then the log is also polled, not only followed by commits. */
   readonly shared: boolean;
+  /**
+   * Resolves when the store serves: at once for one in this process; for one elsewhere when it was reached and holds the
+   * tables, however long that takes. Rejects with `unavailable` when the signal is aborted or the store is closed.
+   * Reads and writes before that are `unavailable`.
+   */
+  ready(signal?: AbortSignal): Promise<void>;
   read<T>(fn: (tx: ReadTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   write<T>(fn: (tx: WriteTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
@@ -92,6 +101,11 @@ export interface TableReader<T extends AnyTable> {
 export interface TableWriter<T extends AnyTable> extends TableReader<T> {
   /** Returns the row as stored. `already_exists` names the key; `invalid` names the column. */
   insert(row: NewRow<T>): Promise<Row<T>>;
+  /**
+   * Inserts a row of another store as it is there, with its version; for moving data from store to store. Of `changes`
+   * the seq too: those that this store gives later are greater. `already_exists`, `invalid`.
+   */
+  restore(row: Row<T>): Promise<void>;
   /**
    * Changes the named columns. Returns the row as stored. `not_found`; `conflict` when ifVersion is not the row's
    * version; `already_exists`; `invalid`, also for a column of the primary key.

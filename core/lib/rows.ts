@@ -153,6 +153,13 @@ export function newRow(table: AnyTable, values: Values): StoredRow {
   return Object.freeze(row) as StoredRow;
 }
 
+/** The row of another store, as it is there. */
+export function restoredRow(table: AnyTable, { version, ...values }: Values): StoredRow {
+  if (problem('int64', version) || (version as number) < 1)
+    throw invalid(table, 'version', 'must be a positive integer');
+  return Object.freeze({ ...newRow(table, values), version: version as number });
+}
+
 /** The patch's columns as they are stored. An undefined column is left as it is, and so is left out. */
 export function checkPatch(table: AnyTable, patch: Values): Readonly<Record<string, Value | Json>> {
   const values: Record<string, Value | Json> = {};

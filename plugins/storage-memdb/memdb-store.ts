@@ -71,6 +71,11 @@ export class MemdbStore implements Store {
     this.#state = 'open';
   }
 
+  async ready(signal?: AbortSignal): Promise<void> {
+    this.#refuse();
+    if (signal) refuseAborted({ signal });
+  }
+
   async read<T>(fn: (tx: ReadTransaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     this.#refuse();
     refuseAborted(options);
@@ -135,16 +140,15 @@ export class MemdbStore implements Store {
 
   #begin(): MemdbWrite {
     this.#lastWrite = Math.max(this.#clock.now(), this.#lastWrite + 1);
-    let seq = this.#seq;
-    return new MemdbWrite(this.#schemas, this.#version, this.#lastWrite, () => ++seq);
+    return new MemdbWrite(this.#schemas, this.#version, this.#lastWrite, this.#seq);
   }
 
   #commit(tx: MemdbWrite): void {
     this.#version = tx.commit();
+    this.#seq = tx.seq;
     this.#forgetLater(tx.gone);
     const { committed } = tx.changes;
     if (!committed) return;
-    this.#seq = committed.seq!;
     for (const listener of this.#listeners) {
       try {
         listener(committed);

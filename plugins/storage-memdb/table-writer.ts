@@ -1,8 +1,9 @@
+import { changesTable } from '../../core/contracts/log.ts';
 import type { Value } from '../../core/contracts/query.ts';
 import { type Key, StoreError, type TableWriter } from '../../core/contracts/store.ts';
 import type { AnyTable, NewRow, Row } from '../../core/contracts/tables.ts';
 import { LOWEST } from '../../core/lib/compare.ts';
-import { incrementedRow, newRow, type StoredRow, updatedRow } from '../../core/lib/rows.ts';
+import { incrementedRow, newRow, restoredRow, type StoredRow, updatedRow } from '../../core/lib/rows.ts';
 import { MemdbReader } from './table-reader.ts';
 import type { Place, TableSchema } from './table-schema.ts';
 import type { MemdbWrite } from './transaction.ts';
@@ -18,6 +19,15 @@ export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements T
     return this.tx.run(() => {
       const row = newRow(this.schema.table, values as Readonly<Record<string, unknown>>);
       return this.#put(undefined, row);
+    });
+  }
+
+  restore(row: Row<T>): Promise<void> {
+    return this.tx.run(() => {
+      const { table } = this.schema;
+      const restored = restoredRow(table, row);
+      this.#put(undefined, restored);
+      if (table.name === changesTable.name) this.tx.reserveSeq(restored['seq'] as number | null);
     });
   }
 

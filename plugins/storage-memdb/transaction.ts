@@ -122,11 +122,23 @@ export class MemdbWrite extends MemdbRead implements WriteTransaction {
   /** What they are to forget once this is stored, and no older snapshot is open. */
   readonly gone: Text[] = [];
   readonly changes: ChangeWriter;
+  #seq: number;
 
-  constructor(schemas: Schemas, version: Version, now: number, nextSeq: () => number) {
+  constructor(schemas: Schemas, version: Version, now: number, seq: number) {
     super(schemas, version, now);
     this.#tables = version.tables.slice();
-    this.changes = new ChangeWriter(this, nextSeq);
+    this.#seq = seq;
+    this.changes = new ChangeWriter(this, () => ++this.#seq);
+  }
+
+  /** The last place in the log's order that this transaction, or one before it, has given. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** An event that has its place already: those to come follow it. */
+  reserveSeq(seq: number | null): void {
+    if (seq !== null && seq > this.#seq) this.#seq = seq;
   }
 
   override table<T extends AnyTable>(table: T): TableWriter<T> {

@@ -100,6 +100,10 @@ class StrictStore implements Store {
     return this.#inner.shared;
   }
 
+  ready(signal?: AbortSignal) {
+    return this.#inner.ready(signal);
+  }
+
   read<T>(fn: (tx: ReadTransaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
     return this.#inner.read(fn, options);
   }
@@ -219,6 +223,7 @@ class StrictWrite implements WriteTransaction {
           return { ...empty, ...(row as Values), version: 1 } as Awaited<ReturnType<typeof inner.insert>>;
         }
       },
+      restore: (row) => inner.restore(row),
       update: async (key, patch, options) => {
         this.#begin();
         this.#check(table.name, 'update', await inner.get(key), patch as Values);

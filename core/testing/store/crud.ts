@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { matchesText } from '../../contracts/query.ts';
+import type { Row } from '../../contracts/tables.ts';
 import { uuidv7 } from '../../lib/uuid.ts';
 import { accounts, insertAccount, insertItems, item, items, labels, refuses, type StoreSuite } from './fixtures.ts';
 
@@ -28,6 +30,29 @@ export const crud: StoreSuite = {
     for (const [i, values] of stored.entries())
       for (const [column, value] of Object.entries(values))
         assert.deepEqual(read[i]![column as 'meta'], value, `${column} of row ${i}`);
+  },
+
+  async 'restores a row of another store as it is there'({ store }) {
+    const full = { kind: 'k', score: 1.5, due: 7, owner: uuidv7(), meta: { x: [1] }, body: 'text to find' };
+    const inserted = { ...item({ name: 'a', rank: 3, ...full }), version: 7 } as Row<typeof items>;
+    await store.write((tx) => tx.table(items).restore(inserted));
+    assert.deepEqual(await store.read((tx) => tx.table(items).get(inserted.id)), inserted);
+    const found = await store.read((tx) => tx.table(items).find({ where: matchesText('find') }));
+    assert.deepEqual(found.rows, [inserted]);
+    const updated = await store.write((tx) => tx.table(items).update(inserted.id, { rank: 4 }, { ifVersion: 7 }));
+    assert.equal(updated.version, 8);
+    const twin = { ...inserted, id: uuidv7() };
+    await refuses(
+      store.write((tx) => tx.table(items).restore(twin)),
+      'already_exists',
+      'item_name',
+    );
+    const other = { ...twin, name: 'b', version: 0 };
+    await refuses(
+      store.write((tx) => tx.table(items).restore(other)),
+      'invalid',
+      'version',
+    );
   },
 
   async 'keeps no sign on zero'({ store }) {

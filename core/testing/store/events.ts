@@ -266,4 +266,16 @@ export const events: StoreSuite = {
     await emit(store, scope);
     assert.equal(heard.length, 6);
   },
+
+  async 'continues the order of restored events'({ store }) {
+    const scope = await insertAccount(store);
+    await emit(store, scope);
+    const [made] = await changesOf(store, scope);
+    const restored = { ...made!, id: uuidv7(), scope: `${accounts.name}/elsewhere`, seq: 1_000, version: 2 };
+    await store.write((tx) => tx.table(changesTable).restore(restored));
+    assert.deepEqual(await store.read((tx) => tx.table(changesTable).get(restored.id)), restored);
+    await emit(store, scope);
+    const after = (await changesOf(store, scope)).at(-1)!;
+    assert.ok(after.seq === null || after.seq > 1_000);
+  },
 };

@@ -5,6 +5,8 @@ export const lifecycle: StoreSuite = {
   async 'is ready, empty and named when it is open'({ store }) {
     assert.ok(store.id.length > 0 && store.kind.length > 0);
     assert.equal(typeof store.shared, 'boolean');
+    await store.ready();
+    await refuses(store.ready(AbortSignal.abort()), 'unavailable');
     assert.equal(await store.read((tx) => tx.table(items).count()), 0);
     await insertItems(store, [{}]);
   },
@@ -17,6 +19,7 @@ export const lifecycle: StoreSuite = {
       'unavailable',
     );
     await refuses(insertItems(store, [{}]), 'unavailable');
+    await refuses(store.ready(), 'unavailable');
     await refuses(
       store.lease('name', async () => 1),
       'unavailable',
