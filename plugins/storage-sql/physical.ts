@@ -12,7 +12,7 @@ import type { SqlDialect } from './statement.ts';
  * a row comparison `(a IS NULL, a, id) > (false, v, i)` is one stretch of the index.
  *
  * Searchable tables: in PostgreSQL a column `$search` (tsvector, made by array_to_tsvector of the tokenizer's tokens) with a
- * GIN index; in SQLite a table `<table>$tokens (token, <primary key>)` WITHOUT ROWID, and an index on its primary key columns.
+ * GIN index; in SQLite a table `<table>$tokens ($token, <primary key>)` WITHOUT ROWID, and an index on its primary key columns.
  *
  * Tables with a `revision` have a column `$time`: the time of the last transaction that emitted in the scope, which the
  * next must exceed.
@@ -45,6 +45,8 @@ export const columnType = (dialect: SqlDialect, type: ColumnType): string => COL
 export const SEARCH_COLUMN = '$search';
 /** The column of a scope's last time, in microseconds; null before the first. */
 export const TIME_COLUMN = '$time';
+/** SQLite: the table of a searchable table's tokens, and its column of the token. */
+export const TOKEN_COLUMN = '$token';
 export const tokensTable = (table: AnyTable): string => `${table.name}$tokens`;
 
 /** PostgreSQL cuts longer names. */
