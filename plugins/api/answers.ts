@@ -42,21 +42,25 @@ export class Answers {
     this.#keptMicros = keptMs * 1000;
   }
 
-  find(key: AnswerKey, signal?: Cancellation): Promise<Answer | undefined> {
+  /** 'over': there is one, which was kept long enough. */
+  find(key: AnswerKey, signal?: Cancellation): Promise<Answer | 'over' | undefined> {
     return this.#store.read(
       async (tx) => {
         const row = await tx.table(answersTable).get(key);
-        if (!row || this.#isOver(row, tx)) return undefined;
+        if (!row) return undefined;
+        if (this.#isOver(row, tx)) return 'over';
         return { request: row.request, response: Buffer.from(row.response, 'base64') };
       },
       signal ? { signal } : {},
     );
   }
 
-  /** Throws `already_exists`, now or at the commit, where a twin's answer is there. */
-  async keep(tx: WriteTransaction, key: AnswerKey, { request, response }: Answer): Promise<void> {
+  /**
+   * `takesPlace`: of one that is over. Throws `already_exists`, now or at the commit, where a twin's answer is there.
+   */
+  async keep(tx: WriteTransaction, key: AnswerKey, { request, response }: Answer, takesPlace: boolean): Promise<void> {
     const table = tx.table(answersTable);
-    const old = await table.lock(key, 'update');
+    const old = takesPlace ? await table.lock(key, 'update') : undefined;
     if (old && this.#isOver(old, tx)) await table.delete(key);
     const [caller, method, name] = key;
     const encoded = Buffer.from(response.buffer, response.byteOffset, response.byteLength).toString('base64');

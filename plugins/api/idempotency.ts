@@ -81,18 +81,18 @@ export class Idempotency {
 
   async #first(call: RunningCall, key: AnswerKey, request: string, handle: Handle): Promise<Answer> {
     const known = await this.#answers.find(key, call.cancellation);
-    if (known) return known;
+    if (known && known !== 'over') return known;
     let kept: Answer | undefined;
     let response: Uint8Array;
     try {
       response = await handle(async (tx, response) => {
         kept = { request, response };
-        await this.#answers.keep(tx, key, kept);
+        await this.#answers.keep(tx, key, kept, known === 'over');
       });
     } catch (error) {
       // A twin on another instance was first: its answer kept this one's from being stored, or its effect is why this failed.
       const twin = await this.#answers.find(key).catch(() => undefined);
-      if (twin) return twin;
+      if (twin && twin !== 'over') return twin;
       throw error;
     }
     if (!kept)

@@ -59,9 +59,10 @@ async function write(
 ): Promise<Written> {
   const workflow = workflows.get(found.projectId)!;
   if ('refusal' in workflow) throw found.refusedBy(workflow.refusal);
+  const locked = await found.lock();
   // Those before it have changed the counts.
   const scope = (await tx.table(projectScopes).get(found.projectId))!;
-  return found.write(scope, workflow.value);
+  return locked(scope, workflow.value);
 }
 
 async function attempt<T>(fn: () => Promise<T>): Promise<Maybe<T>> {

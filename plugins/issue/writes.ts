@@ -37,20 +37,29 @@ export interface FoundWrite {
   readonly projectId: string;
   /** What the caller is told when the project cannot be changed, or a Restart. */
   refusedBy(error: unknown): unknown;
-  /**
-   * The project is locked; `scope` has its counts as they are. Every refusal is thrown before the first thing that is
-   * written, so a batch may leave the write out and go on. It must stay so.
-   */
-  write(scope: ProjectScope, workflow: Workflow): Promise<Written>;
+  /** Locks what the write is about, apart from the project, whose lock was asked for before. */
+  lock(): Promise<LockedWrite>;
 }
+
+/**
+ * The project is locked; `scope` has its counts as they are. Every refusal is thrown before the first thing that is
+ * written, so a batch may leave the write out and go on. It must stay so.
+ */
+export type LockedWrite = (scope: ProjectScope, workflow: Workflow) => Promise<Written>;
 
 /** The write on its own. */
 export async function writeOne(tx: WriteTransaction, projects: Projects, { find }: IssueWrite): Promise<Written> {
   const found = await find(tx);
-  const scope = await projects.beginChange(tx, found.projectId, 'project_id').catch((error: unknown) => {
-    throw found.refusedBy(error);
-  });
-  return found.write(scope, await projects.workflow(tx, found.projectId));
+  // Asked for together and in the order of the locks; of several refusals the first in this order is told.
+  const [begun, workflow, locked] = await Promise.allSettled([
+    projects.beginChange(tx, found.projectId, 'project_id'),
+    projects.workflow(tx, found.projectId),
+    found.lock(),
+  ]);
+  if (begun.status === 'rejected') throw found.refusedBy(begun.reason);
+  if (workflow.status === 'rejected') throw workflow.reason;
+  if (locked.status === 'rejected') throw locked.reason;
+  return locked.value(begun.value, workflow.value);
 }
 
 export function creation(users: Users, wishOf: () => NewIssue, actor: string | null): IssueWrite {
@@ -60,7 +69,11 @@ export function creation(users: Users, wishOf: () => NewIssue, actor: string | n
       return {
         projectId: wish.projectId.toLowerCase(),
         refusedBy: (error) => error,
-        write: (scope, workflow) => createIssue(tx, scope, users, wish, workflow, actor),
+        async lock() {
+          const assignee = wish.assigneeId === '' ? null : wish.assigneeId.toLowerCase();
+          if (assignee !== null) await users.require(tx, assignee, 'assignee_id', { active: true });
+          return (scope, workflow) => createIssue(tx, scope, wish, assignee, workflow, actor);
+        },
       };
     },
   };
@@ -82,13 +95,15 @@ export function change(
       return {
         projectId: found.project_id,
         refusedBy: orRestart,
-        async write(scope, workflow) {
+        async lock() {
           const row = await lockFound(tx, found, 'update', missing);
-          checkEtag('issue', name, etag, row);
-          const patch = patchOf(row.status, workflow);
-          if (patch.assignee && patch.assignee !== row.assignee_id)
-            await users.require(tx, patch.assignee, 'assignee_id', { active: true });
-          return changeIssue(tx, scope, row, patch, workflow, actor);
+          return async (scope, workflow) => {
+            checkEtag('issue', name, etag, row);
+            const patch = patchOf(row.status, workflow);
+            if (patch.assignee && patch.assignee !== row.assignee_id)
+              await users.require(tx, patch.assignee, 'assignee_id', { active: true });
+            return changeIssue(tx, scope, row, patch, workflow, actor);
+          };
         },
       };
     },
@@ -98,13 +113,11 @@ export function change(
 async function createIssue(
   tx: WriteTransaction,
   { id: projectId }: ProjectScope,
-  users: Users,
   wish: NewIssue,
+  assignee: string | null,
   workflow: Workflow,
   actor: string | null,
 ): Promise<Written> {
-  const assignee = wish.assigneeId === '' ? null : wish.assigneeId.toLowerCase();
-  if (assignee !== null) await users.require(tx, assignee, 'assignee_id', { active: true });
   const type = wish.type === '' ? (workflow.types[0] ?? '') : wish.type;
   const priority = wish.priority === '' ? workflow.defaultPriority : wish.priority;
   checkValue('type', type, workflow);

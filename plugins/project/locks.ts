@@ -10,9 +10,12 @@ type Mode = 'update' | 'share';
 /** Locks a project's scope as 'update', then its row; undefined when there is none. */
 export async function lockIfAny(tx: WriteTransaction, projectId: string, mode: Mode): Promise<ProjectView | undefined> {
   const id = projectId.toLowerCase();
-  const scope = await tx.table(projectScopes).lock(id, 'update');
-  const row = scope && (await tx.table(projectsTable).lock(id, mode));
-  return row && { row, scope };
+  // Asked for together, which a store elsewhere answers together.
+  const [scope, row] = await Promise.all([
+    tx.table(projectScopes).lock(id, 'update'),
+    tx.table(projectsTable).lock(id, mode),
+  ]);
+  return scope && row && { row, scope };
 }
 
 /** As lockIfAny; NOT_FOUND when there is none. */
