@@ -44,7 +44,10 @@ export interface ChangeEvent {
 /** One event of the log. */
 export interface Change {
   readonly seq: number;
-  /** UUIDv7, the same wherever the event is delivered. */
+  /**
+   * UUIDv7, the same wherever the event is delivered. Ids are ordered by time, then by transaction, then as the
+   * transaction emitted: so is, in each scope, the log (see core/lib/uuid.ts's uuidv7Series).
+   */
   readonly id: string;
   /** The same for all events of one transaction. */
   readonly transaction: string;

@@ -2,7 +2,7 @@ import { type ChangeEvent, type Committed, changesTable, historyTable } from '..
 import { isStoreError, type Key, StoreError, type TableWriter, type WriteTransaction } from '../contracts/store.ts';
 import type { AnyTable, Json } from '../contracts/tables.ts';
 import { Shared } from './shared.ts';
-import { uuidv7 } from './uuid.ts';
+import { uuidv7Series } from './uuid.ts';
 
 interface ScopeInTransaction {
   readonly name: string;
@@ -36,6 +36,7 @@ export class ChangeWriter {
   readonly #scopes = new Map<string, Promise<ScopeInTransaction>>();
   readonly #changes: Committed['changes'][number][] = [];
   #transaction: string | undefined;
+  #nextId: (() => string) | undefined;
   #seq: number | null = null;
 
   constructor(tx: Pick<WriteTransaction, 'table' | 'now'>, nextSeq?: () => number) {
@@ -63,7 +64,8 @@ export class ChangeWriter {
 
     const { entity, entityId, kind, actor } = event;
     this.#seq = this.#nextSeq?.() ?? null;
-    const id = uuidv7();
+    this.#nextId ??= uuidv7Series(this.#tx.now);
+    const id = this.#nextId();
     this.#transaction ??= id;
     const { revision } = scope;
     const ordinal = scope.ordinal++;

@@ -122,6 +122,26 @@ export const events: StoreSuite = {
     assert.deepEqual([row!.revision, row!.version], [3, 1], 'the revision is not the version');
   },
 
+  async 'gives events ids in the order of time, the transaction and its events'({ store }) {
+    const scopes = [await insertAccount(store), await insertAccount(store)].sort();
+    for (let i = 0; i < 5; i++)
+      await store.write(async (tx) => {
+        for (const scope of scopes) await tx.table(accounts).lock(scope, 'update');
+        for (let n = 0; n < 4; n++) await tx.emit(accounts, scopes[n % 2]!, event({ actor: `${i} ${n}` }));
+      });
+    const byId = await allRows(store, changesTable, {});
+    assert.deepEqual(
+      byId.map(({ actor }) => actor),
+      times(20, (i) => `${Math.floor(i / 4)} ${i % 4}`),
+    );
+    // To the microsecond: the milliseconds, the version, and 12 bits.
+    for (const { id, time } of byId)
+      assert.equal(
+        Number.parseInt(id.slice(0, 13).replace('-', ''), 16) * 1000 + Number.parseInt(id.slice(15, 18), 16),
+        time,
+      );
+  },
+
   async 'leaves no revision, event or history of a transaction that is rolled back'({ store }) {
     const scope = await insertAccount(store);
     await assert.rejects(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isUuid, uuidv7 } from '../../../core/lib/uuid.ts';
+import { isUuid, uuidv7, uuidv7Series } from '../../../core/lib/uuid.ts';
 
 describe('uuidv7', () => {
   it('makes lower-case ids of version 7 and the RFC variant', () => {
@@ -33,6 +33,30 @@ describe('uuidv7', () => {
     } finally {
       Date.now = real;
     }
+  });
+});
+
+describe('a series of uuidv7', () => {
+  it('is ordered by the microsecond, then by the series, then as it was made', () => {
+    const micros = Date.now() * 1000;
+    const series = [0, 1, 999, 1000, 1_000_000].map((later) => uuidv7Series(micros + later));
+    const ids = series.map((next) => Array.from({ length: 5000 }, next));
+    assert.deepEqual(ids.flat().toSorted(), ids.flat());
+    const [a, b] = [uuidv7Series(micros), uuidv7Series(micros)];
+    const mixed = Array.from({ length: 100 }, () => [a(), b()]);
+    const sorted = mixed.flat().sort();
+    assert.deepEqual(
+      [sorted.slice(0, 100), sorted.slice(100)].sort(),
+      [mixed.map(([x]) => x), mixed.map(([, y]) => y)].sort(),
+    );
+  });
+
+  it('makes lower-case ids of version 7 and the RFC variant', () => {
+    for (let n = 0; n < 1000; n++)
+      assert.match(
+        uuidv7Series(n * 12_345_678_901)(),
+        /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+      );
   });
 });
 
