@@ -31,6 +31,8 @@ export interface Store {
   readonly kind: string;
   /** True where other instances may write to the same data; then the log is also polled, not only followed by commits. */
   readonly shared: boolean;
+  /** Every table that it holds, in order of their names; none before the storage plugin's start. */
+  readonly tables: readonly AnyTable[];
   /**
    * Resolves when the store serves: at once for one in this process; for one elsewhere when it was reached and holds the
    * tables, however long that takes. Rejects with `unavailable` when the signal is aborted or the store is closed.

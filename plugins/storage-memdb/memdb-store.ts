@@ -50,6 +50,7 @@ export class MemdbStore implements Store {
   #forgetting = false;
   #state: State = 'new';
   #schemas: Schemas = new Map();
+  #tables: readonly AnyTable[] = [];
   #version: Version = { number: 0, tables: [] };
   #lastWrite = 0;
   #seq = 0;
@@ -63,10 +64,15 @@ export class MemdbStore implements Store {
     return this.#state;
   }
 
+  get tables(): readonly AnyTable[] {
+    return this.#tables;
+  }
+
   /** Makes the store ready, with these tables, empty. */
   open(tables: readonly AnyTable[]): void {
     const schemas = new Map(tables.map((table, position) => [table.name, new TableSchema(table, position)]));
     this.#schemas = schemas;
+    this.#tables = tables.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     this.#version = { number: 0, tables: Array.from(schemas.values(), (schema) => schema.empty()) };
     this.#state = 'open';
   }

@@ -99,6 +99,9 @@ class StrictStore implements Store {
   get shared() {
     return this.#inner.shared;
   }
+  get tables() {
+    return this.#inner.tables;
+  }
 
   ready(signal?: AbortSignal) {
     return this.#inner.ready(signal);

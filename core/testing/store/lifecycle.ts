@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
-import { gate, insertItems, items, refuses, type StoreSuite } from './fixtures.ts';
+import { fixtureTables, gate, insertItems, items, refuses, type StoreSuite } from './fixtures.ts';
 
 export const lifecycle: StoreSuite = {
   async 'is ready, empty and named when it is open'({ store }) {
     assert.ok(store.id.length > 0 && store.kind.length > 0);
     assert.equal(typeof store.shared, 'boolean');
+    const names = fixtureTables.map(({ name }) => name).sort();
+    assert.deepEqual(
+      store.tables.map(({ name }) => name),
+      names,
+    );
     await store.ready();
     await refuses(store.ready(AbortSignal.abort()), 'unavailable');
     assert.equal(await store.read((tx) => tx.table(items).count()), 0);
