@@ -7,9 +7,11 @@ import type { SqlDialect } from './statement.ts';
  * How a declared table stands in a database. Tables and columns keep their declared names, and get `version`. Names with
  * a `$` are the store's own, which no declaration can have.
  *
- * Order is by code point: text is COLLATE "C" in PostgreSQL and BINARY in SQLite. Null sorts after every value, so that a
- * nullable column of an index is preceded by `(column IS NULL)`; ORDER BY and keyset conditions name the same terms, and
- * a row comparison `(a IS NULL, a, id) > (false, v, i)` is one stretch of the index.
+ * Order is by code point: text is COLLATE "C" in PostgreSQL and BINARY in SQLite. Null sorts after every value, as it
+ * does in PostgreSQL's indexes; in SQLite, where it would come first, a nullable column of an index is preceded by
+ * `(column IS NULL)`. (In PostgreSQL no `(column IS NULL) = false` would find its way to such an index: measured.) A
+ * condition that names the terms held equal and compares the rest as a row is one stretch of the index, where none of
+ * these is nullable; else the rows without a value are a stretch of their own.
  *
  * Searchable tables: in PostgreSQL a column `$search` (tsvector, made by array_to_tsvector of the tokenizer's tokens) with a
  * GIN index; in SQLite a table `<table>$tokens ($token, <primary key>)` WITHOUT ROWID, and an index on its primary key columns.
@@ -66,9 +68,9 @@ export interface Term {
 }
 
 /** The terms that an order of these columns has. */
-export const termsOf = (table: AnyTable, columns: readonly string[]): readonly Term[] =>
+export const termsOf = (dialect: SqlDialect, table: AnyTable, columns: readonly string[]): readonly Term[] =>
   columns.flatMap((column) =>
-    table.columns[column].nullable
+    dialect === 'sqlite' && table.columns[column].nullable
       ? [
           { column, isNull: true },
           { column, isNull: false },
@@ -90,10 +92,10 @@ export interface PhysicalIndex {
  * unique key of columns that are never null orders by itself. One with nullable columns has, beside the unique index,
  * an ordered one with the primary key behind it, named '<key>_order'.
  */
-export function physicalIndexes(table: AnyTable): readonly PhysicalIndex[] {
+export function physicalIndexes(dialect: SqlDialect, table: AnyTable): readonly PhysicalIndex[] {
   return indexesOf(table).flatMap(({ name: key, columns, unique }): PhysicalIndex[] => {
     if (key === 'primary') return [];
-    const ordered = termsOf(table, columns);
+    const ordered = termsOf(dialect, table, columns);
     const name = indexName(table, key);
     if (!unique) return [{ name, key, unique: false, terms: ordered }];
     const own = unique.map((column) => ({ column, isNull: false }));

@@ -40,14 +40,14 @@ export function createStatements(dialect: SqlDialect, table: AnyTable): readonly
   const body = [...columns, ...ownColumns(dialect, table), primary].join(', ');
   return [
     statement(`CREATE TABLE ${quoted(table.name)} (${body})${dialect === 'sqlite' ? ' STRICT' : ''}`),
-    ...indexStatements(table),
+    ...indexStatements(dialect, table),
     ...searchStatements(dialect, table),
   ];
 }
 
 /** The declared indexes and unique keys. */
-export function indexStatements(table: AnyTable): readonly Statement[] {
-  return physicalIndexes(table).map(({ name, unique, terms }) =>
+export function indexStatements(dialect: SqlDialect, table: AnyTable): readonly Statement[] {
+  return physicalIndexes(dialect, table).map(({ name, unique, terms }) =>
     statement(
       `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${quoted(name)} ON ${quoted(table.name)} (${terms.map(termSql).join(', ')})`,
     ),

@@ -32,9 +32,9 @@ describe('the statements that make a table', () => {
         'NOT NULL, "open" boolean NOT NULL, "body" json NOT NULL, "at" bigint NOT NULL, "count" bigint NOT NULL, "version" ' +
         'bigint NOT NULL, "$time" bigint, "$search" tsvector, CONSTRAINT "notes__primary" PRIMARY KEY ("id"))',
       'CREATE UNIQUE INDEX "notes__owner_rank" ON "notes" ("owner", "rank")',
-      'CREATE INDEX "notes__owner_rank_order" ON "notes" ("owner", ("rank" IS NULL), "rank", "id")',
+      'CREATE INDEX "notes__owner_rank_order" ON "notes" ("owner", "rank", "id")',
       'CREATE UNIQUE INDEX "notes__slot" ON "notes" ("owner", "at")',
-      'CREATE INDEX "notes__by_rank" ON "notes" (("rank" IS NULL), "rank", "id")',
+      'CREATE INDEX "notes__by_rank" ON "notes" ("rank", "id")',
       'CREATE INDEX "notes__$search" ON "notes" USING gin ("$search")',
     ]);
   });
