@@ -1,4 +1,4 @@
-import { StoreError } from '../../core/contracts/store.ts';
+import { StoreError } from '../contracts/store.ts';
 
 /** Leases within the process: one holder a name, the others wait in line. */
 export class Leases {

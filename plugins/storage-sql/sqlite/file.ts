@@ -1,0 +1,65 @@
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { DatabaseError } from '../database.ts';
+import { databaseError } from './errors.ts';
+import { lockProcess } from './process-lock.ts';
+
+/** Says in the file's header whose it is: 'ITRK'. */
+export const APPLICATION_ID = 0x4954524b;
+
+export interface OpenFile {
+  /** Absolute, without symbolic links. */
+  readonly path: string;
+  /** Lets another process have it. */
+  release(): void;
+}
+
+/** Makes the folder, keeps other processes away, and looks whose the file is. Throws DatabaseError for the operator. */
+export function openFile(given: string): OpenFile {
+  const absolute = resolve(given);
+  try {
+    const path = locate(absolute);
+    const release = lockProcess(path);
+    try {
+      claim(path);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { path, release };
+  } catch (error) {
+    throw cannotOpen(absolute, error);
+  }
+}
+
+/** Names the file, which an error of a request never does. */
+export function cannotOpen(path: string, error: unknown): DatabaseError {
+  const { kind, message } = databaseError(error, 'write');
+  return new DatabaseError(kind, `cannot open the SQLite file '${path}': ${message}`, { cause: error });
+}
+
+/** Two names of one file are one file, and have one lock. */
+function locate(path: string): string {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DatabaseError('unavailable', `its folder cannot be made or entered (${code})`, { cause: error });
+  }
+}
+
+/** Marks a new file as ours, and refuses what another program keeps its data in. */
+function claim(path: string): void {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    const { id } = database.prepare('select application_id as id from pragma_application_id').get() as { id: number };
+    if (id === APPLICATION_ID) return;
+    const empty = !database.prepare('select 1 from sqlite_schema').get();
+    if (id !== 0 || !empty) throw new DatabaseError('failed', 'it holds the data of another program');
+    database.exec(`pragma application_id = ${APPLICATION_ID}`);
+  } finally {
+    database.close();
+  }
+}

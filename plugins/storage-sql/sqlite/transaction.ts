@@ -1,0 +1,90 @@
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { CompiledQuery, type ControlledTransaction } from 'kysely';
+import { DatabaseError, type SqlRow, type Transaction } from '../database.ts';
+import type { Statement } from '../statement.ts';
+import { databaseError } from './errors.ts';
+import type { FairShare } from './fair-share.ts';
+import { calledOff } from './places.ts';
+
+const ENDED = new DatabaseError('failed', 'the transaction has ended');
+
+/** How a transaction ended: by what went wrong, where something did. */
+export type Outcome = 'committed' | 'rolled back' | DatabaseError;
+
+export interface TransactionParts {
+  readonly mode: 'read' | 'write';
+  /** MikroORM's, which began `open`. */
+  readonly connection: AbstractSqlConnection;
+  readonly open: ControlledTransaction<unknown>;
+  readonly signal: AbortSignal;
+  readonly share: FairShare;
+  /** Called once, when the connection is free again. */
+  readonly ended: (transaction: SqliteTransaction, outcome: Outcome) => void;
+}
+
+/** An open transaction. Its signal rolls it back, and so does an error that says something of the file. */
+export class SqliteTransaction implements Transaction {
+  readonly #parts: TransactionParts;
+  /** Why nothing more is done in it. */
+  #over: DatabaseError | undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor(parts: TransactionParts) {
+    this.#parts = parts;
+    parts.signal.addEventListener('abort', this);
+    if (parts.signal.aborted) this.handleEvent();
+  }
+
+  /** The signal's abort. */
+  handleEvent(): void {
+    void this.callOff(calledOff(this.#parts.signal));
+  }
+
+  async execute({ sql, parameters }: Statement): Promise<readonly SqlRow[]> {
+    const { share, open, mode } = this.#parts;
+    const pause = share.break();
+    if (pause) await pause;
+    if (this.#over) throw this.#over;
+    try {
+      const { rows } = await open.executeQuery<SqlRow>(CompiledQuery.raw(sql, [...parameters]));
+      return rows;
+    } catch (error) {
+      const why = databaseError(error, mode);
+      // SQLite may have rolled back by itself, and what came next would be stored at once.
+      if (why.kind === 'unavailable' || why.kind === 'retry') await this.callOff(why);
+      throw why;
+    }
+  }
+
+  async commit(): Promise<void> {
+    if (this.#over) throw this.#over;
+    const { connection, open } = this.#parts;
+    try {
+      await this.#end(ENDED, () => connection.commit(open), 'committed');
+    } catch (error) {
+      const why = databaseError(error, 'commit');
+      await this.#end(why, () => connection.rollback(open), why);
+      throw why;
+    }
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#over) await this.#ending;
+    else await this.#end(ENDED, () => this.#parts.connection.rollback(this.#parts.open), 'rolled back');
+  }
+
+  /** Rolls back; whoever goes on with it is told why. */
+  async callOff(why: DatabaseError): Promise<void> {
+    if (this.#over) await this.#ending;
+    else await this.#end(why, () => this.#parts.connection.rollback(this.#parts.open), why);
+  }
+
+  /** MikroORM's rollback comes after the statements that are on their way, and the driver's does not throw. */
+  #end(over: DatabaseError, how: () => Promise<void>, outcome: Outcome): Promise<void> {
+    this.#over = over;
+    const { signal, ended } = this.#parts;
+    signal.removeEventListener('abort', this);
+    this.#ending = how().then(() => ended(this, outcome));
+    return this.#ending;
+  }
+}
