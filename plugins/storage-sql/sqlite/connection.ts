@@ -40,11 +40,12 @@ export class Connection implements DatabaseConnection {
     }
   }
 
+  /** checkpoints.ts moves the log into the file; SQLite itself does only when it is 64 MiB long. */
   #makeDurable(durability: Durability): void {
     const [{ journal_mode: mode } = {}] = this.run('pragma journal_mode = wal');
     if (mode !== 'wal') throw new Error(`the file system cannot hold a write-ahead log (journal mode '${mode}')`);
     this.#database.exec(`pragma synchronous = ${durability}`);
-    this.#database.exec('pragma wal_autocheckpoint = 1000');
+    this.#database.exec('pragma wal_autocheckpoint = 16384');
     this.#database.exec('pragma journal_size_limit = 67108864');
   }
 

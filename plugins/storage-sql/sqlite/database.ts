@@ -5,6 +5,7 @@ import { Leases } from '../../../core/lib/leases.ts';
 import { type Database, DatabaseError, type Session, type SqlRow, type Transaction } from '../database.ts';
 import type { Statement } from '../statement.ts';
 import { whileBusy } from './busy.ts';
+import { Checkpoints, type LogLength } from './checkpoints.ts';
 import { FileDialect } from './dialect.ts';
 import { databaseError, faultOf } from './errors.ts';
 import { FairShare } from './fair-share.ts';
@@ -18,6 +19,8 @@ interface Side {
   readonly connection: AbstractSqlConnection;
   readonly places: Places;
 }
+
+const NEVER = new AbortController().signal;
 
 /** Everything else of a session goes to the writer. */
 const READS = /^\s*(?:select|with|values|explain)\b/i;
@@ -36,6 +39,7 @@ export class SqliteDatabase implements Database {
   readonly #reads: Side;
   readonly #share = new FairShare();
   readonly #leases = new Leases();
+  readonly #checkpoints: Checkpoints;
   readonly #open = new Set<SqliteTransaction>();
   #closed: DatabaseError | undefined;
   #closing: Promise<void> | undefined;
@@ -52,6 +56,11 @@ export class SqliteDatabase implements Database {
     });
     this.#writes = side('write', 1);
     this.#reads = side('read', readers);
+    this.#checkpoints = new Checkpoints({
+      path: file.path,
+      measure: () => this.#measureLog(),
+      alone: (fn) => this.#alone(fn),
+    });
   }
 
   /** Makes the file where it does not exist. Throws DatabaseError with one line for the operator. */
@@ -108,10 +117,10 @@ export class SqliteDatabase implements Database {
   }
 
   session(signal: AbortSignal): Session {
-    return { execute: (statement) => this.#alone(statement, signal) };
+    return { execute: (statement) => this.#runAlone(statement, signal) };
   }
 
-  async #alone({ sql, parameters }: Statement, signal: AbortSignal): Promise<readonly SqlRow[]> {
+  async #runAlone({ sql, parameters }: Statement, signal: AbortSignal): Promise<readonly SqlRow[]> {
     const mode = READS.test(sql) ? 'read' : 'write';
     const { connection, places } = mode === 'read' ? this.#reads : this.#writes;
     await places.take(signal);
@@ -126,6 +135,26 @@ export class SqliteDatabase implements Database {
       return rows;
     } catch (error) {
       throw this.#notice(databaseError(error, mode));
+    } finally {
+      places.give();
+    }
+  }
+
+  #measureLog(): Promise<LogLength> {
+    return this.#alone(async () => {
+      const query = CompiledQuery.raw('pragma wal_checkpoint(noop)');
+      const { rows } = await this.#writes.connection.getClient().executeQuery<SqlRow>(query);
+      return { pages: Number(rows[0]?.['log']), moved: Number(rows[0]?.['checkpointed']) };
+    });
+  }
+
+  /** While nobody writes. */
+  async #alone<T>(fn: () => Promise<T>): Promise<T> {
+    const { places } = this.#writes;
+    await places.take(NEVER);
+    try {
+      this.#refuseClosed();
+      return await fn();
     } finally {
       places.give();
     }
@@ -161,6 +190,7 @@ export class SqliteDatabase implements Database {
     this.#closed = new DatabaseError('unavailable', 'the store is closed');
     for (const { places } of [this.#writes, this.#reads]) places.close(this.#closed);
     await Promise.all([...this.#open].map((transaction) => transaction.callOff(this.#closed!)));
+    await this.#checkpoints.close();
     // The replica's connections first: the last to close is the writer, which empties the write-ahead log.
     await this.#orm.close(true);
     this.#file.release();
@@ -177,6 +207,7 @@ export class SqliteDatabase implements Database {
   }
 
   #written(): void {
+    this.#checkpoints.written();
     if (this.#fault && faultOf(this.#fault) === 'passing') this.#fault = undefined;
   }
 }

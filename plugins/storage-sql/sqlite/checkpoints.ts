@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+
+/** Pages of the log that are not in the file yet: from here on they are moved. */
+const WORTH_MOVING = 1_000;
+/** Pages of the log: from here on writers stand back for the last of them, since it begins anew only when all are moved. */
+const LONG = 4_000;
+/** How often it is looked: after so many commits, and so many milliseconds after one. */
+const COMMITS = 64;
+const DELAY = 250;
+/** Milliseconds that the end waits for a checkpoint that has begun. */
+const LAST_WAIT = 3_000;
+
+/** The write-ahead log, in pages. */
+export interface LogLength {
+  readonly pages: number;
+  /** Of them those that the file has too. */
+  readonly moved: number;
+}
+
+export interface CheckpointOptions {
+  /** Of the database file. */
+  readonly path: string;
+  /** Rejects when the database is closed. */
+  readonly measure: () => Promise<LogLength>;
+  /** Runs fn while nobody writes. Rejects when the database is closed. */
+  readonly alone: (fn: () => Promise<void>) => Promise<void>;
+}
+
+/**
+ * Moves the write-ahead log into the file, on a thread of its own: SQLite does it in the commit that makes the log long,
+ * and waits there for the disk (measured: 20 to 50 ms, in which the process would do nothing else).
+ */
+export class Checkpoints {
+  readonly #options: CheckpointOptions;
+  #commits = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #worker: Worker | undefined;
+  #closed = false;
+
+  constructor(options: CheckpointOptions) {
+    this.#options = options;
+  }
+
+  /** After each commit that wrote. */
+  written(): void {
+    if (this.#closed) return;
+    this.#commits += 1;
+    if (this.#commits >= COMMITS) this.#look();
+    else this.#timer ??= setTimeout(() => this.#look(), DELAY).unref();
+  }
+
+  #look(): void {
+    if (this.#looking) return;
+    this.#commits = 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    // What fails is tried again after later commits; the log holds what the file does not.
+    this.#looking = this.#moveIfWorth()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#looking = undefined;
+      });
+  }
+
+  async #moveIfWorth(): Promise<void> {
+    const { pages, moved } = await this.#options.measure();
+    if (pages - moved < WORTH_MOVING) return;
+    await this.#move();
+    const now = await this.#options.measure();
+    if (now.pages >= LONG && now.moved < now.pages) await this.#options.alone(() => this.#move());
+  }
+
+  async #move(): Promise<void> {
+    if (this.#closed) return;
+    this.#worker ??= this.#startWorker();
+    const answer = once(this.#worker, 'message');
+    this.#worker.postMessage('checkpoint');
+    await answer;
+  }
+
+  #startWorker(): Worker {
+    const file = new URL(`checkpoint-worker${extname(import.meta.filename)}`, import.meta.url);
+    const worker = new Worker(file, { workerData: this.#options.path });
+    worker.unref();
+    // Without it SQLite moves the log itself, when it has become very long.
+    worker.on('error', () => {
+      this.#worker = undefined;
+    });
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await Promise.race([this.#looking, delay(LAST_WAIT, undefined, { ref: false })]);
+    await this.#worker?.terminate();
+  }
+}
