@@ -78,6 +78,14 @@ export function checkLimit(table: AnyTable, { limit = DEFAULT_LIMIT }: Find): nu
   return limit;
 }
 
+/** Checks the columns that rows are counted by. */
+export function checkGroupBy(table: AnyTable, groupBy: readonly string[]): void {
+  if (groupBy.length === 0) throw invalid(table, 'no column to group by');
+  for (const column of groupBy)
+    if (!Object.hasOwn(table.columns, column) || table.columns[column].type === 'json')
+      throw invalid(table, `cannot group by '${column}'`, column);
+}
+
 /** The conditions that all must hold: nested `and`s opened. */
 export function conjuncts(where: Where | undefined): readonly Where[] {
   if (!where) return [];

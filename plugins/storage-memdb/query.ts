@@ -7,14 +7,13 @@ import {
   type Value,
   type Where,
 } from '../../core/contracts/query.ts';
-import { StoreError } from '../../core/contracts/store.ts';
 import type { AnyTable } from '../../core/contracts/tables.ts';
 import { compareValues } from '../../core/lib/compare.ts';
 import { cursorOf, orderColumns, readCursor } from '../../core/lib/cursor.ts';
 import { chooseIndex } from '../../core/lib/index-choice.ts';
 import type { StoredRow } from '../../core/lib/rows.ts';
 import { tokens } from '../../core/lib/tokenizer.ts';
-import { checkLimit, checkWhere, conjuncts } from '../../core/lib/where.ts';
+import { checkGroupBy, checkLimit, checkWhere, conjuncts } from '../../core/lib/where.ts';
 import { matchAll, type View, type Work } from './matcher.ts';
 import type { Place, TableSchema } from './table-schema.ts';
 import { after, type Stretch, size, stretchOf, walk } from './walk.ts';
@@ -128,11 +127,7 @@ export function countBy(
 ): readonly GroupCount[] {
   const { table } = schema;
   if (where) checkWhere(table, where);
-  if (groupBy.length === 0)
-    throw new StoreError('invalid', `${table.name}: no column to group by`, { table: table.name });
-  for (const column of groupBy)
-    if (!Object.hasOwn(table.columns, column) || table.columns[column].type === 'json')
-      throw new StoreError('invalid', `${table.name}: cannot group by '${column}'`, { table: table.name, key: column });
+  checkGroupBy(table, groupBy);
   const groups = new Map<string, { group: Record<string, Value | null>; count: number }>();
   scan(view, schema, where, work, (row) => {
     const values = groupBy.map((column) => row[column] as Value | null);

@@ -1,0 +1,95 @@
+import { DatabaseSync } from 'node:sqlite';
+import pg from 'pg';
+import type { AnyTable } from '../../core/contracts/tables.ts';
+import { tokens } from '../../core/lib/tokenizer.ts';
+import type { Session, SqlRow } from '../../plugins/storage-sql/database.ts';
+import { SEARCH_COLUMN, tokensTable } from '../../plugins/storage-sql/physical.ts';
+import { encode } from '../../plugins/storage-sql/query/codec.ts';
+import { createStatements } from '../../plugins/storage-sql/schema/ddl.ts';
+import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
+import { postgres } from './services/postgres.ts';
+
+/** A database with tables in it and a plain driver: for tests of statements, without a store. */
+export interface SqlSession extends Session {
+  readonly dialect: SqlDialect;
+  run(sql: string, parameters?: readonly unknown[]): Promise<readonly SqlRow[]>;
+  /** Rows as the store would keep them. */
+  insert(table: AnyTable, rows: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function connect(context: Mocha.Context): Promise<Pick<SqlSession, 'run' | 'close'>> {
+  const database = await (await postgres(context)).createDatabase();
+  const { variables } = database;
+  const client = new pg.Client({
+    host: variables['POSTGRES_HOST'],
+    port: Number(variables['POSTGRES_PORT']),
+    user: variables['POSTGRES_USER'],
+    password: variables['POSTGRES_PASSWORD'],
+    database: database.name,
+  });
+  await client.connect();
+  return {
+    run: async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows,
+    async close() {
+      await client.end();
+      await database.drop();
+    },
+  };
+}
+
+function open(): Pick<SqlSession, 'run' | 'close'> {
+  const database = new DatabaseSync(':memory:');
+  return {
+    run: async (sql, parameters = []) =>
+      database.prepare(sql).all(...(parameters as (string | number | null)[])) as SqlRow[],
+    close: async () => database.close(),
+  };
+}
+
+/** An empty database with these tables; skips the test where PostgreSQL is wanted and there is none. */
+export async function sqlSession(
+  context: Mocha.Context,
+  dialect: SqlDialect,
+  tables: readonly AnyTable[],
+): Promise<SqlSession> {
+  const { run, close } = dialect === 'postgres' ? await connect(context) : open();
+  for (const table of tables) for (const { sql } of createStatements(dialect, table)) await run(sql);
+  return {
+    dialect,
+    run,
+    close,
+    execute: ({ sql, parameters }) => run(sql, parameters),
+    async insert(table, rows) {
+      for (const row of rows) await insertRow({ dialect, run }, table, row);
+    },
+  };
+}
+
+async function insertRow(
+  { dialect, run }: Pick<SqlSession, 'dialect' | 'run'>,
+  table: AnyTable,
+  row: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const values: Record<string, unknown> = { version: row['version'] ?? 1 };
+  for (const name of Object.keys(table.columns))
+    values[name] = encode(dialect, table.columns[name], (row[name] ?? null) as never);
+  const found = tokens(table.searchable.map((name) => row[name] ?? '').join('\n'));
+  const searched = table.searchable.length > 0;
+  if (searched && dialect === 'postgres') values[SEARCH_COLUMN] = found;
+  const put = (into: string, all: Readonly<Record<string, unknown>>) => {
+    const names = Object.keys(all);
+    const marks = names.map((name, i) =>
+      dialect === 'sqlite' ? '?' : name === SEARCH_COLUMN ? `array_to_tsvector($${i + 1})` : `$${i + 1}`,
+    );
+    const list = names.map((name) => `"${name}"`).join(', ');
+    return run(`INSERT INTO "${into}" (${list}) VALUES (${marks.join(', ')})`, Object.values(all));
+  };
+  await put(table.name, values);
+  if (searched && dialect === 'sqlite')
+    for (const token of found)
+      await put(tokensTable(table), {
+        $token: token,
+        ...Object.fromEntries(table.primaryKey.map((name) => [name, values[name]])),
+      });
+}
