@@ -5,6 +5,7 @@ import { tokens } from '../../core/lib/tokenizer.ts';
 import type { Session, SqlRow } from '../../plugins/storage-sql/database.ts';
 import { SEARCH_COLUMN, tokensTable } from '../../plugins/storage-sql/physical.ts';
 import { encode } from '../../plugins/storage-sql/query/codec.ts';
+import { PLANNER_SETTINGS } from '../../plugins/storage-sql/query/planner.ts';
 import { createStatements } from '../../plugins/storage-sql/schema/ddl.ts';
 import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
 import { postgres } from './services/postgres.ts';
@@ -27,6 +28,9 @@ async function connect(context: Mocha.Context): Promise<Pick<SqlSession, 'run' |
     user: variables['POSTGRES_USER'],
     password: variables['POSTGRES_PASSWORD'],
     database: database.name,
+    options: Object.entries(PLANNER_SETTINGS)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
   });
   await client.connect();
   return {

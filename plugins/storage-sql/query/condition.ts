@@ -70,7 +70,7 @@ function build(scope: Scope, where: Where, negated: boolean, lookUp: LookUp): Sq
     case 'text': {
       const query = tokens(where.query);
       if (query.length === 0) return negated ? TRUE : FALSE;
-      return negated ? sql`not ${matchesTokens(scope, query)}` : matchesTokens(scope, query);
+      return negated ? sql`(${matchesTokens(scope, query)}) is not true` : matchesTokens(scope, query);
     }
     case 'exists':
       return negated ? sql`not ${exists(scope, where, lookUp)}` : exists(scope, where, lookUp);

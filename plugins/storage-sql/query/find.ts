@@ -19,13 +19,22 @@ import { termsOf } from '../physical.ts';
 import type { SqlDialect } from '../statement.ts';
 import { decodeRow, selectList } from './codec.ts';
 import { condition } from './condition.ts';
-import { allOf, anyOf, columnsOf, compile, name, type Scope, type Sql } from './sql.ts';
+import { allOf, anyOf, column, compile, name, type Scope, type Sql } from './sql.ts';
 import { type OrderedIndex, orderBy, orderedIndex, type Place, type Stretch, stretchesOf } from './stretch.ts';
 import { fromTextIndex } from './text.ts';
 
-/** Rows that a text search walks through in order before it asks the text index, where a page may need more than a few. */
-const FIRST_WALK = 1_000;
-const FIRST_WALK_PER_ROW = 20;
+/** How many rows a page may cost. */
+export interface Bounds {
+  /** The most that are examined. */
+  readonly examined: number;
+  /**
+   * A text search first walks through so many rows in order, or so many for each that is asked for: what is in one row of
+   * those is found at once. Only then it asks the text index, which has to collect all rows with a word.
+   */
+  readonly firstWalk: number;
+  readonly firstWalkPerRow: number;
+}
+export const BOUNDS: Bounds = { examined: MAX_EXAMINED, firstWalk: 1_000, firstWalkPerRow: 20 };
 
 /** As many tokens of a query are tried for one that few rows have. */
 const MOST_TRIED_TOKENS = 3;
@@ -36,7 +45,7 @@ const MATCHES = '$matches';
 
 interface Search {
   readonly scope: Scope;
-  readonly where: Where | undefined;
+  readonly bounds: Bounds;
   readonly order: Order | undefined;
   readonly descending: boolean;
   readonly limit: number;
@@ -51,6 +60,7 @@ export async function find(
   session: Session,
   table: AnyTable,
   query: Find,
+  bounds: Bounds,
 ): Promise<Page<StoredRow>> {
   const { where, orderBy: order } = query;
   const limit = checkLimit(table, query);
@@ -64,15 +74,15 @@ export async function find(
   const index = orderedIndex(scope, choice.index);
   const stretches = stretchesOf(scope, index, choice, place, descending);
   if (stretches.length === 0) return { rows: [] };
-  const search = { scope, where, order, descending, limit, choice, index, stretches };
+  const search = { scope, bounds, order, descending, limit, choice, index, stretches };
   if (choice.residual.length === 0) return walk(session, search);
   const text = choice.residual.find((part) => part.op === 'text');
-  if (!text) return examine(session, search, MAX_EXAMINED);
+  if (!text) return examine(session, search, bounds.examined);
 
-  const first = Math.min(MAX_EXAMINED, Math.max(FIRST_WALK, limit * FIRST_WALK_PER_ROW));
+  const first = Math.min(bounds.examined, Math.max(bounds.firstWalk, limit * bounds.firstWalkPerRow));
   const page = await examine(session, search, first);
   if (page.rows.length === limit || page.next === undefined) return page;
-  return (await lookUp(session, search, text)) ?? examine(session, search, MAX_EXAMINED);
+  return (await lookUp(session, search, text)) ?? examine(session, search, bounds.examined);
 }
 
 /** The columns of the order, with what the cursor's row had in them. */
@@ -161,6 +171,13 @@ async function examine(session: Session, search: Search, most: number): Promise<
 
 const isTrue = (value: unknown): boolean => value === true || Number(value) === 1;
 
+/** In SQLite: the candidates' rows, each once, and in no other way than through the candidates. */
+function joined(scope: Scope): Sql {
+  const keys: Scope = { ...scope, alias: 'k' };
+  const same = scope.table.primaryKey.map((each: string) => sql`${column(scope, each)} = ${column(keys, each)}`);
+  return sql`(select distinct * from "c") as ${name(keys.alias)} cross join ${from(scope)} on ${allOf(same)}`;
+}
+
 /** A page by way of the text index, where few rows have what is searched for; undefined where they are many. */
 async function lookUp(
   session: Session,
@@ -183,19 +200,18 @@ async function fewWith(
   text: Extract<Where, { op: 'text' }>,
   query: readonly string[],
 ): Promise<Page<StoredRow> | undefined> {
-  const { scope, limit, choice, index, stretches, descending } = search;
+  const { scope, bounds, limit, choice, index, stretches, descending } = search;
   const { dialect, table, alias } = scope;
   const list = sql.raw(selectList(dialect, table));
   const place = anyOf(stretches.map(({ where }) => sql`(${allOf(where)})`));
   const residual = dialect === 'postgres' ? choice.residual.filter((part) => part !== text) : choice.residual;
   const matches = allOf([place, ...residual.map((part) => condition(scope, part, 'each'))]);
   const order = orderBy(scope, termsOf(dialect, table, index.columns), descending);
-  const candidates = sql`with "c" as materialized (${fromTextIndex(scope, query, MAX_EXAMINED + 1)})`;
-  const keys = columnsOf(scope, table.primaryKey);
+  const candidates = sql`with "c" as materialized (${fromTextIndex(scope, query, bounds.examined + 1)})`;
   const rows =
     dialect === 'postgres'
       ? sql`select * from "c" as ${name(alias)} where ${matches}`
-      : sql`select * from ${from(scope)} where (${keys}) in (select * from "c") and ${matches}`;
+      : sql`select ${name(alias)}.* from ${joined(scope)} where ${matches}`;
   // Counted also where none matches.
   const found = await session.execute(
     compile(
@@ -203,7 +219,7 @@ async function fewWith(
       sql`${candidates} select ${list}, ${name(NUMBER)} from (select count(*) as ${name(NUMBER)} from "c") as "n" left join (${rows}) as ${name(alias)} on true order by ${order} limit ${limit + 1}`,
     ),
   );
-  if (Number(found[0]![NUMBER]) > MAX_EXAMINED) return undefined;
+  if (Number(found[0]![NUMBER]) > bounds.examined) return undefined;
   const [key] = table.primaryKey;
   return pageOf(
     search,

@@ -5,7 +5,7 @@ import type { StoredRow } from '../../../core/lib/rows.ts';
 import type { Session } from '../database.ts';
 import type { SqlDialect } from '../statement.ts';
 import { count, countBy } from './counts.ts';
-import { find } from './find.ts';
+import { BOUNDS, type Bounds, find } from './find.ts';
 import { getMany } from './keys.ts';
 
 /**
@@ -14,9 +14,12 @@ import { getMany } from './keys.ts';
  */
 export class Queries {
   readonly #dialect: SqlDialect;
+  readonly #bounds: Bounds;
 
-  constructor(dialect: SqlDialect) {
+  /** `bounds` are for tests. */
+  constructor(dialect: SqlDialect, bounds: Bounds = BOUNDS) {
     this.#dialect = dialect;
+    this.#bounds = bounds;
   }
 
   async get(session: Session, table: AnyTable, key: Key): Promise<StoredRow | undefined> {
@@ -29,7 +32,7 @@ export class Queries {
   }
 
   find(session: Session, table: AnyTable, query: Find): Promise<Page<StoredRow>> {
-    return find(this.#dialect, session, table, query);
+    return find(this.#dialect, session, table, query, this.#bounds);
   }
 
   count(session: Session, table: AnyTable, where?: Where): Promise<number> {

@@ -16,10 +16,9 @@ function begins(tokens: Scope, prefix: string): Sql {
 
 const tokensOf = (scope: Scope): Scope => ({ ...scope, alias: `${scope.alias}k` });
 
-/** That each token of the query begins one of the row's. True or false, never null. */
+/** That each token of the query begins one of the row's. In PostgreSQL null where the row has no tokens at all. */
 export function matchesTokens(scope: Scope, query: readonly string[]): Sql {
-  if (scope.dialect === 'postgres')
-    return sql`coalesce(${column(scope, SEARCH_COLUMN)} @@ ${tsquery(query)}::tsquery, false)`;
+  if (scope.dialect === 'postgres') return sql`${column(scope, SEARCH_COLUMN)} @@ ${tsquery(query)}::tsquery`;
   const tokens = tokensOf(scope);
   const own = allOf(scope.table.primaryKey.map((key: string) => sql`${column(tokens, key)} = ${column(scope, key)}`));
   const each = query.map(
