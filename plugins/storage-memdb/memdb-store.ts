@@ -9,10 +9,10 @@ import {
   type WriteTransaction,
 } from '../../core/contracts/store.ts';
 import type { AnyTable } from '../../core/contracts/tables.ts';
+import { Deadline, refuseAborted } from '../../core/lib/deadline.ts';
 import { Leases } from '../../core/lib/leases.ts';
 import { systemClock } from '../../core/lib/time.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
-import { Deadline, refuseAborted } from './deadline.ts';
 import { Line } from './line.ts';
 import { TableSchema } from './table-schema.ts';
 import type { Text } from './text-index.ts';

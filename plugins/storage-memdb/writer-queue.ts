@@ -1,5 +1,5 @@
 import type { StoreError, TransactionOptions } from '../../core/contracts/store.ts';
-import { Deadline, refuseAborted } from './deadline.ts';
+import { Deadline, refuseAborted } from '../../core/lib/deadline.ts';
 import { Line } from './line.ts';
 
 /** A write transaction as the queue sees it. */

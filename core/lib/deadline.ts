@@ -1,6 +1,6 @@
-import type { Cancellation } from '../../core/contracts/cancellation.ts';
-import { StoreError, type TransactionOptions } from '../../core/contracts/store.ts';
-import { type Watched, watchLater } from '../../core/lib/watch-later.ts';
+import type { Cancellation } from '../contracts/cancellation.ts';
+import { StoreError, type TransactionOptions } from '../contracts/store.ts';
+import { type Watched, watchLater } from './watch-later.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** A timer of more milliseconds fires at once. */
