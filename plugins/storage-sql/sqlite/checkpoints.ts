@@ -38,6 +38,7 @@ export class Checkpoints {
   #commits = 0;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
+  #moving: Promise<void> | undefined;
   #worker: Worker | undefined;
   #closed = false;
 
@@ -54,12 +55,11 @@ export class Checkpoints {
   }
 
   #look(): void {
-    if (this.#looking) return;
     this.#commits = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    // What fails is tried again after later commits; the log holds what the file does not.
-    this.#looking = this.#moveIfWorth()
+    // Where it is not measured, since the database is closed, there is nothing to move.
+    this.#looking ??= this.#moveIfWorth()
       .catch(() => undefined)
       .finally(() => {
         this.#looking = undefined;
@@ -69,12 +69,25 @@ export class Checkpoints {
   async #moveIfWorth(): Promise<void> {
     const { pages, moved } = await this.#options.measure();
     if (pages - moved < WORTH_MOVING) return;
-    await this.#move();
-    const now = await this.#options.measure();
-    if (now.pages >= LONG && now.moved < now.pages) await this.#options.alone(() => this.#move());
+    const moving = this.#move();
+    if (pages < LONG) return;
+    await this.#options.alone(async () => {
+      await moving;
+      await this.#move();
+    });
   }
 
-  async #move(): Promise<void> {
+  /** Never rejects: what was not moved stays in the log, and is tried again after later commits. */
+  #move(): Promise<void> {
+    this.#moving ??= this.#askWorker()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#moving = undefined;
+      });
+    return this.#moving;
+  }
+
+  async #askWorker(): Promise<void> {
     if (this.#closed) return;
     this.#worker ??= this.#startWorker();
     const answer = once(this.#worker, 'message');
@@ -96,7 +109,7 @@ export class Checkpoints {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await Promise.race([this.#looking, delay(LAST_WAIT, undefined, { ref: false })]);
+    await Promise.race([this.#moving, delay(LAST_WAIT, undefined, { ref: false })]);
     await this.#worker?.terminate();
   }
 }

@@ -9,7 +9,7 @@ import { Checkpoints, type LogLength } from './checkpoints.ts';
 import { FileDialect } from './dialect.ts';
 import { databaseError, faultOf } from './errors.ts';
 import { FairShare } from './fair-share.ts';
-import { APPLICATION_ID, cannotOpen, type OpenFile, openFile } from './file.ts';
+import { cannotOpen, MARK, type OpenFile, openFile } from './file.ts';
 import { Places } from './places.ts';
 import type { SqliteSettings } from './settings.ts';
 import { SqliteTransaction } from './transaction.ts';
@@ -78,7 +78,9 @@ export class SqliteDatabase implements Database {
     });
     try {
       await orm.connect();
-      return new SqliteDatabase(orm, file, readers);
+      const database = new SqliteDatabase(orm, file, readers);
+      await database.session(NEVER).execute(MARK);
+      return database;
     } catch (error) {
       await orm.close(true);
       file.release();
@@ -175,7 +177,7 @@ export class SqliteDatabase implements Database {
     if (this.#fault && faultOf(this.#fault) === 'lasting') throw this.#fault;
     const session = this.session(signal);
     // After a failed write only a write can tell whether the next will do.
-    if (this.#fault) await session.execute({ sql: `pragma application_id = ${APPLICATION_ID}`, parameters: [] });
+    if (this.#fault) await session.execute(MARK);
     await session.execute({ sql: 'select 1 from sqlite_schema limit 1', parameters: [] });
   }
 

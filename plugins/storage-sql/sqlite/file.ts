@@ -2,11 +2,15 @@ import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DatabaseError } from '../database.ts';
+import type { Statement } from '../statement.ts';
 import { databaseError } from './errors.ts';
 import { lockProcess } from './process-lock.ts';
 
-/** Says in the file's header whose it is: 'ITRK'. */
-export const APPLICATION_ID = 0x4954524b;
+/** 'ITRK', which says in the file's header whose it is. */
+const APPLICATION_ID = 0x4954524b;
+
+/** Writes one page. Beside what it says, it tells whether the next write will do. */
+export const MARK: Statement = { sql: `pragma application_id = ${APPLICATION_ID}`, parameters: [] };
 
 export interface OpenFile {
   /** Absolute, without symbolic links. */
@@ -22,7 +26,7 @@ export function openFile(given: string): OpenFile {
     const path = locate(absolute);
     const release = lockProcess(path);
     try {
-      claim(path);
+      refuseForeign(path);
     } catch (error) {
       release();
       throw error;
@@ -50,15 +54,14 @@ function locate(path: string): string {
   }
 }
 
-/** Marks a new file as ours, and refuses what another program keeps its data in. */
-function claim(path: string): void {
+/** Refuses what another program keeps its data in. */
+function refuseForeign(path: string): void {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     const { id } = database.prepare('select application_id as id from pragma_application_id').get() as { id: number };
     if (id === APPLICATION_ID) return;
     const empty = !database.prepare('select 1 from sqlite_schema').get();
     if (id !== 0 || !empty) throw new DatabaseError('failed', 'it holds the data of another program');
-    database.exec(`pragma application_id = ${APPLICATION_ID}`);
   } finally {
     database.close();
   }

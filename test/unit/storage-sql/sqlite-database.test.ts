@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -17,6 +17,18 @@ const is =
     if (message) assert.match((error as Error).message, message);
     return true;
   };
+
+/** Root may write everywhere. */
+async function unprivileged(run: () => Promise<void>): Promise<void> {
+  const { geteuid, seteuid } = process;
+  const root = geteuid?.() === 0;
+  if (root) seteuid?.('nobody');
+  try {
+    await run();
+  } finally {
+    if (root) seteuid?.(0);
+  }
+}
 
 describe('the SQLite database', () => {
   let folder: string;
@@ -275,6 +287,19 @@ describe('the SQLite database', () => {
       const again = new DatabaseSync(path);
       assert.equal(again.prepare('pragma journal_mode').get()?.['journal_mode'], 'delete');
       again.close();
+    });
+
+    it('refuses a file, or a folder, that it may not write to', async () => {
+      path = join(folder, 'tracker.db');
+      await (await withTable()).close();
+      rmSync(`${path}.lock`);
+      chmodSync(path, 0o444);
+      chmodSync(folder, 0o777);
+      await unprivileged(() => assert.rejects(open(), is('unavailable', /is read-only/)));
+      rmSync(`${path}.lock`);
+      chmodSync(folder, 0o555);
+      await unprivileged(() => assert.rejects(open(), is('unavailable', /cannot be opened/)));
+      chmodSync(folder, 0o777);
     });
 
     it('refuses a path whose folder cannot be made', async () => {
