@@ -55,7 +55,7 @@ export const tokensTable = (table: AnyTable): string => `${table.name}$tokens`;
 const LONGEST_NAME = 63;
 
 /** '<table>__<name>', cut and marked by a digest where it is too long for PostgreSQL. */
-export function indexName(table: AnyTable, name: string): string {
+export function indexName(table: { readonly name: string }, name: string): string {
   const full = `${table.name}__${name}`;
   if (full.length <= LONGEST_NAME) return full;
   return `${full.slice(0, LONGEST_NAME - 9)}_${createHash('sha256').update(full).digest('hex').slice(0, 8)}`;

@@ -46,7 +46,8 @@ describe('the statements that make a table', () => {
       /"\$time" integer, CONSTRAINT "notes__primary" PRIMARY KEY \("id"\)\) STRICT$/,
     );
     assert.deepEqual(sqlOf('sqlite').slice(-2), [
-      'CREATE TABLE "notes$tokens" ("$token" text NOT NULL, "id" text NOT NULL, PRIMARY KEY ("$token", "id")) STRICT, WITHOUT ROWID',
+      'CREATE TABLE "notes$tokens" ("$token" text NOT NULL, "id" text NOT NULL, CONSTRAINT "notes$tokens__primary" ' +
+        'PRIMARY KEY ("$token", "id")) STRICT, WITHOUT ROWID',
       'CREATE INDEX "notes__$search" ON "notes$tokens" ("id")',
     ]);
   });
