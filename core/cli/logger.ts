@@ -5,11 +5,11 @@ const SECRET = ['password', 'secret', 'token', 'authorization', 'cookie', 'apiKe
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** JSON lines on stdout, written before the call returns, so that nothing is lost at exit. */
-export function createLogger(level: LogLevel): Logger {
-  const stdout = pino.destination({ fd: 1, sync: true });
+/** JSON lines on stdout, or on another of the process's outputs, written before the call returns, so that nothing is lost at exit. */
+export function createLogger(level: LogLevel, fd = 1): Logger {
+  const output = pino.destination({ fd, sync: true });
   // Whoever read the log may go away; the tracker goes on.
-  stdout.on('error', () => {});
+  output.on('error', () => {});
   return pino(
     {
       level,
@@ -17,6 +17,6 @@ export function createLogger(level: LogLevel): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET.flatMap((key) => [key, `*.${key}`]), censor: '********' },
     },
-    stdout,
+    output,
   );
 }

@@ -5,6 +5,7 @@ import { builtins } from '../../config/builtins.ts';
 import { matrix } from '../../config/matrix.ts';
 import { describePlan, KernelError, prepare } from '../kernel/index.ts';
 import { trackerSettings } from './configuration.ts';
+import { migrate, migrateArguments } from './migrate.ts';
 import { run } from './run.ts';
 
 const USAGE = `usage: tracker [command]
@@ -13,6 +14,9 @@ commands
   run     start the tracker (the default)
   plan    print what would run, in which order and why, and where each setting comes from
   check   load, plan and check the settings without opening anything
+  migrate plan | apply [--allow-destructive] | status
+          show what differs between the database's schema and what the plugins declare, make it the same, or say
+          whether it is; plan and status exit with 3 when something is to be done
 
 options
   -h, --help      print this
@@ -21,7 +25,12 @@ options
 Settings are variables (docs/reference/settings.md), and a file that TRACKER_CONFIG names.
 `;
 
-const commands: Readonly<Record<string, () => Promise<number>>> = {
+const WITH_ARGUMENTS = ['migrate'];
+
+/** A bad argument: the message is its own text. */
+class UsageError extends Error {}
+
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   run: async () => run(await ownSettings()),
   plan: async () => {
     const { entries, values } = await ownSettings();
@@ -32,6 +41,11 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
     await prepare((await ownSettings()).entries, builtins);
     process.stdout.write('ok\n');
     return 0;
+  },
+  migrate: async (args) => {
+    const parsed = migrateArguments(args);
+    if (!parsed) throw new UsageError(args.join(' ') || 'migrate');
+    return migrate(await ownSettings(), parsed);
   },
   '--help': async () => {
     process.stdout.write(USAGE);
@@ -52,13 +66,15 @@ function ownSettings() {
 async function main(args: readonly string[]): Promise<number> {
   const [given = 'run', ...rest] = args;
   const name = { '-h': '--help', help: '--help', '-v': '--version' }[given] ?? given;
-  if (!Object.hasOwn(commands, name) || rest.length > 0) {
-    process.stderr.write(`tracker: unknown command or argument '${rest[0] ?? given}'\n\n${USAGE}`);
-    return 2;
-  }
   try {
-    return await commands[name]!();
+    if (!Object.hasOwn(commands, name)) throw new UsageError(given);
+    if (rest.length > 0 && !WITH_ARGUMENTS.includes(name)) throw new UsageError(rest[0]);
+    return await commands[name]!(rest);
   } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`tracker: unknown command or argument '${error.message}'\n\n${USAGE}`);
+      return 2;
+    }
     if (!(error instanceof KernelError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return 1;

@@ -53,7 +53,11 @@ export interface MigrationPlan {
   readonly left: readonly string[];
 }
 
-/** The schema of a storage that has one outside of this process. */
+/** Whether the storage can serve on what is there. Steps that are not required may be left. */
+export const isUpToDate = ({ steps, migrations, problems }: MigrationPlan): boolean =>
+  problems.length === 0 && migrations.length === 0 && !steps.some(({ required }) => required);
+
+/** The schema of a storage that has one outside of this process. Its errors have a message for the operator, of one line. */
 export interface SchemaMigrations {
   /** What differs from the declarations; changes nothing. */
   plan(declared: Declarations, signal: AbortSignal): Promise<MigrationPlan>;

@@ -4,7 +4,7 @@ import { type Outcome, withDeadline } from './deadline.ts';
 import type { Builtins, PluginEntry } from './entry.ts';
 import { KernelError, type Problem, problem, reasonOf, refuse } from './errors.ts';
 import type { Plan } from './plan.ts';
-import type { Logger, Token } from './plugin.ts';
+import type { Contribution, Logger, Point, Token } from './plugin.ts';
 import { prepare } from './prepare.ts';
 import { type Contributions, collect, type Live, live, provide } from './setup.ts';
 import { Releases, STOP_BUDGET_MS, type StopReport, unwind } from './shutdown.ts';
@@ -17,6 +17,8 @@ export interface BootOptions {
   readonly stopBudgetMs?: number;
   /** Milliseconds, where a plugin does not say; default 30,000 each. */
   readonly deadlines?: { readonly setup?: number; readonly start?: number };
+  /** 'setup': nothing is started, so that what plugins contribute can be looked at. Default 'start'. */
+  readonly until?: 'setup' | 'start';
   /** Calls the start off: what was begun is unwound and boot rejects with CALLED_OFF. */
   readonly signal?: AbortSignal;
 }
@@ -26,6 +28,8 @@ export interface Running {
   readonly plan: Plan;
   /** Throws when no enabled plugin provides it. */
   service<T>(token: Token<T>): T;
+  /** What the plugins add to a point, in the order of the plan. */
+  contributed<T>(point: Point<T>): readonly Contribution<T>[];
   /** Drains and releases; never rejects. A second call gets the report of the first. */
   stop(reason?: string): Promise<StopReport>;
 }
@@ -58,7 +62,7 @@ export async function boot(options: BootOptions): Promise<Running> {
       plugins.push(plugin);
     }
     refuse(plugins.flatMap((plugin) => plugin.problems));
-    for (const plugin of plugins) {
+    for (const plugin of options.until === 'setup' ? [] : plugins) {
       const ms = plugin.planned.plugin.deadlines.start ?? options.deadlines?.start ?? PHASE_MS;
       const run = async (aborted: AbortSignal) => plugin.instance.start?.(collect(plugin, contributions), aborted);
       await step(plugin, 'start', ms, run, sections.get(plugin.planned.name)!, signal);
@@ -79,6 +83,7 @@ export async function boot(options: BootOptions): Promise<Running> {
         refuse([problem('MISSING_PROVIDER', { plugin: 'code', token: token.id, candidates: [] })]);
       return container.get(token.id) as T;
     },
+    contributed: <T>(point: Point<T>) => (contributions.get(point.id) ?? []) as readonly Contribution<T>[],
     stop: (reason = 'the program') => {
       stopping ??= stop(reason);
       return stopping;

@@ -65,6 +65,26 @@ describe('boot', () => {
     ]);
   });
 
+  it('stops before the first start when it is asked to, and shows what was contributed', async () => {
+    const events: string[] = [];
+    const says = definePlugin({
+      name: 'says',
+      kernel: '^1.0.0',
+      contributes: { words },
+      setup({ contribute, defer }) {
+        contribute.words('hello');
+        defer('says', () => void events.push('release says'));
+        return { start: () => void events.push('start says') };
+      },
+    });
+    const running = await bootPlugins([says, provider(events)], { until: 'setup' });
+    assert.deepEqual(running.contributed(words), [{ plugin: 'says', value: 'hello' }]);
+    assert.deepEqual(running.contributed(point('absent')), []);
+    assert.equal(running.service(base).value, 7);
+    await running.stop();
+    assert.deepEqual(events, ['setup base', 'release says', 'release base']);
+  });
+
   it('keeps the methods of an instance of a class', async () => {
     let started = '';
     class Server {

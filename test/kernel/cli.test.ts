@@ -183,6 +183,59 @@ describe('tracker', () => {
     });
   });
 
+  describe('migrate', () => {
+    const schema = (state: string, ...args: string[]) =>
+      tracker(['migrate', ...args], onlyPlugins(`use: ${fixture('keeps-schema.ts')}\n    config: { state: ${state} }`))
+        .exit;
+
+    it('plans in SQL, marks what loses data, and exits with 3 when something is to be done', async () => {
+      const { code, stdout, stderr } = await schema('new', 'plan');
+      assert.deepEqual([code, stderr], [3, '']);
+      assert.deepEqual(stdout.split('\n'), [
+        'create table notes',
+        '    -- create table notes;',
+        'drop column notes.color (loses data: left as it is without --allow-destructive)',
+        '    -- drop column notes.color;',
+        'data migration notes/fill_title',
+        "left as it is: table old of the plugin 'old', which is not enabled",
+      ]);
+      assert.equal((await schema('lossy', 'plan')).code, 3);
+      assert.equal((await schema('done', 'plan')).code, 0);
+    });
+
+    it('applies, and what loses data only when that is allowed', async () => {
+      const applied = await schema('new', 'apply');
+      assert.equal(applied.code, 0);
+      assert.doesNotMatch(applied.stdout, /color/);
+      assert.match((await schema('new', 'apply', '--allow-destructive')).stdout, /color/);
+      assert.deepEqual(await schema('lossy', 'apply'), { code: 1, stdout: '', stderr: 'the change loses data\n' });
+    });
+
+    it('says in one line whether the schema is up to date, and which data migrations were run', async () => {
+      assert.deepEqual(await schema('done', 'status'), {
+        code: 0,
+        stdout: 'schema: up to date\ndata migration notes/fill_title: run at 2026-01-02T03:04:05.000Z',
+        stderr: '',
+      });
+      const { code, stdout } = await schema('new', 'status');
+      assert.equal(code, 3);
+      assert.match(stdout, /^schema: changes to make: 1, data migrations to run: 1\n.*fill_title: to be run$/);
+    });
+
+    it('has nothing to do where the storage keeps no schema', async () => {
+      const { code, stdout } = await tracker(['migrate', 'apply'], undefined, { DB_TYPE: 'memdb' }).exit;
+      assert.deepEqual([code, stdout], [0, 'nothing to migrate: the storage keeps no schema outside of the process']);
+    });
+
+    it('refuses other arguments with its usage', async () => {
+      for (const args of [[], ['up'], ['plan', '--allow-destructive'], ['apply', '--force'], ['plan', 'apply']]) {
+        const { code, stderr } = await tracker(['migrate', ...args]).exit;
+        assert.equal(code, 2);
+        assert.match(stderr, /^tracker: unknown command or argument '.+'\n\nusage: tracker/);
+      }
+    });
+  });
+
   describe('the command', () => {
     it('prints its usage and its version', async () => {
       assert.match((await tracker(['--help']).exit).stdout, /^usage: tracker/);

@@ -108,10 +108,6 @@ function filling(table: AnyTable): Step {
   return { what, statements: [], sql: [], destructive: false, required: true, late: false, fill: table };
 }
 
-/** Whether the store can serve on what is there. */
-export const isReady = ({ steps, migrations, problems }: MigrationPlan): boolean =>
-  problems.length === 0 && migrations.length === 0 && !steps.some(({ required }) => required);
-
 /** As the contract has it. */
 export const publicPlan = ({ steps, migrations, problems, left }: Plan): MigrationPlan => ({
   steps: steps.map(({ what, sql, destructive, required }) => ({ what, sql, destructive, required })),

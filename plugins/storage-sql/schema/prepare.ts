@@ -1,4 +1,4 @@
-import type { Declarations, MigrationPlan } from '../../../core/contracts/migrations.ts';
+import { type Declarations, isUpToDate, type MigrationPlan } from '../../../core/contracts/migrations.ts';
 import type { WriteTransaction } from '../../../core/contracts/store.ts';
 import type { AnyTable } from '../../../core/contracts/tables.ts';
 import { uuidv7 } from '../../../core/lib/uuid.ts';
@@ -7,7 +7,7 @@ import { factsOf } from './facts.ts';
 import { fillSearch } from './fill.ts';
 import { inspect } from './inspect.ts';
 import { FORMAT, type Meta, metaTable, readMeta, writeMeta } from './meta.ts';
-import { type Found, isReady, makePlan, nameOf, type Plan, publicPlan, type Step } from './plan.ts';
+import { type Found, makePlan, nameOf, type Plan, publicPlan, type Step } from './plan.ts';
 import { SchemaError } from './schema-error.ts';
 
 /** Held by the one instance that changes the schema. */
@@ -56,7 +56,7 @@ interface Surveyed {
 
 const outcome = ({ meta, plan }: Surveyed, applied: MigrationPlan): Prepared => {
   const pending = publicPlan(plan);
-  return { storeId: meta.get('store'), applied, pending, ready: isReady(pending) && meta.has('store') };
+  return { storeId: meta.get('store'), applied, pending, ready: isUpToDate(pending) && meta.has('store') };
 };
 
 /** Reads what is there, and plans. */
