@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import type { TransactionClient } from './client.ts';
+
+/** How often a session that holds something asks whether the server is there, and how long it waits, in milliseconds. */
+const HEARTBEAT_MS = 2_000;
+const ANSWER_MS = 5_000;
+
+/** A connection of its own and the advisory locks that it holds; when it is lost, so are they. */
+export class LeaseSession {
+  readonly #client: TransactionClient;
+  readonly #lost = new AbortController();
+  readonly #held = new Set<string>();
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  private constructor(client: TransactionClient) {
+    this.#client = client;
+    client.once('end', () => this.#end());
+  }
+
+  /** Throws the driver's error. */
+  static async open(client: TransactionClient): Promise<LeaseSession> {
+    const session = new LeaseSession(client);
+    await client.connect();
+    return session;
+  }
+
+  /** Aborted when the connection is lost or given up. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Whether the lock is held now. Throws the driver's error; then the session is lost. */
+  async tryLock(name: string): Promise<boolean> {
+    const rows = await this.#ask('select pg_try_advisory_lock($1::bigint) as got', [keyOf(name)]);
+    const got = rows[0]?.['got'] === true;
+    if (got) {
+      this.#held.add(name);
+      this.#heartbeat ??= setInterval(() => void this.#ask('select 1', []).catch(() => {}), HEARTBEAT_MS);
+    }
+    return got;
+  }
+
+  /** Never throws: a session that cannot is given up, and its locks with it. */
+  async unlock(name: string): Promise<void> {
+    await this.#ask('select pg_advisory_unlock($1::bigint)', [keyOf(name)]).catch(() => {});
+    this.#held.delete(name);
+    if (this.#held.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#end();
+    await this.#client.end().catch(() => {});
+  }
+
+  async #ask(sql: string, parameters: readonly string[]) {
+    const patience = setTimeout(() => this.#client.destroy(), ANSWER_MS);
+    try {
+      return (await this.#client.query(sql, parameters)).rows;
+    } catch (error) {
+      this.#client.destroy();
+      throw error;
+    } finally {
+      clearTimeout(patience);
+    }
+  }
+
+  #end(): void {
+    clearInterval(this.#heartbeat);
+    this.#lost.abort();
+  }
+}
+
+/** Advisory locks have numbers of 64 bits and no names; those of other programs in the same database are no trouble. */
+const keyOf = (name: string): string =>
+  createHash('sha256').update(`issue-tracker lease ${name}`).digest().readBigInt64BE(0).toString();

@@ -1,0 +1,157 @@
+import { IsolationLevel } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { CompiledQuery, type DatabaseConnection } from 'kysely';
+import { DatabaseError, type SqlRow, type Transaction } from '../database.ts';
+import type { Statement } from '../statement.ts';
+import { IDENTIFY, type TransactionClient } from './client.ts';
+import { databaseError, serverError } from './errors.ts';
+import { calledOff, type Waits } from './waits.ts';
+
+/** How long COMMIT and ROLLBACK may take before the connection is given up, in milliseconds. */
+const ENDING_MS = 10_000;
+
+/** MikroORM's connection of a transaction, and the driver's client in it. */
+interface Held {
+  readonly connection: DatabaseConnection;
+  readonly client: TransactionClient;
+}
+
+const OPTIONS = {
+  read: { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true },
+  write: { isolationLevel: IsolationLevel.READ_COMMITTED },
+} as const;
+
+/** One fork of MikroORM's entity manager and its transaction, from BEGIN to its end. */
+export class PostgresTransaction implements Transaction {
+  readonly #mode: 'read' | 'write';
+  readonly #em: EntityManager;
+  readonly #held: Held;
+  readonly #signal: AbortSignal;
+  readonly #open: Set<PostgresTransaction>;
+  /** Why nothing more may be done; undefined while the transaction is open. */
+  #ended: DatabaseError | undefined;
+  #ending: Promise<void> | undefined;
+
+  private constructor(
+    mode: 'read' | 'write',
+    em: EntityManager,
+    held: Held,
+    signal: AbortSignal,
+    open: Set<PostgresTransaction>,
+  ) {
+    this.#mode = mode;
+    this.#em = em;
+    this.#held = held;
+    this.#signal = signal;
+    this.#open = open;
+    open.add(this);
+    signal.addEventListener('abort', this.#abort);
+  }
+
+  /**
+   * Takes a connection and begins; the transaction is in `open` until the connection is given back. An end of the wait by
+   * the signal does not wait for the connection, which goes back when it comes.
+   */
+  static async begin(
+    em: EntityManager,
+    mode: 'read' | 'write',
+    signal: AbortSignal,
+    waits: Waits,
+    open: Set<PostgresTransaction>,
+  ): Promise<PostgresTransaction> {
+    const began = em.begin(OPTIONS[mode]).then(() => holdOf(em));
+    try {
+      return new PostgresTransaction(mode, em, await waits.for(began, signal), signal, open);
+    } catch (error) {
+      began.then(() => em.rollback()).catch(() => {});
+      throw databaseError(error);
+    }
+  }
+
+  async execute({ sql, parameters }: Statement): Promise<readonly SqlRow[]> {
+    if (this.#ended) throw this.#ended;
+    try {
+      const { rows } = await this.#held.connection.executeQuery<SqlRow>(CompiledQuery.raw(sql, [...parameters]));
+      return rows;
+    } catch (error) {
+      throw this.#ended ?? databaseError(error);
+    }
+  }
+
+  async commit(): Promise<void> {
+    if (this.#ended) throw this.#ended;
+    this.#ended = new DatabaseError('failed', 'the transaction has ended');
+    this.#signal.removeEventListener('abort', this.#abort);
+    const { client } = this.#held;
+    const wasAlive = client.alive;
+    const patience = setTimeout(() => client.destroy(), ENDING_MS);
+    try {
+      await this.#em.commit();
+      this.#open.delete(this);
+    } catch (error) {
+      await this.#giveBack();
+      // Nothing was asked of a connection that was lost before; and a read has nothing to store.
+      throw wasAlive && this.#mode === 'write' ? commitError(error) : databaseError(error);
+    } finally {
+      clearTimeout(patience);
+    }
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.#ended) {
+      this.#ended = new DatabaseError('failed', 'the transaction has ended');
+      this.#signal.removeEventListener('abort', this.#abort);
+      this.#ending = this.#giveBack();
+    }
+    await this.#ending;
+  }
+
+  /** Ends it now, whatever it does. */
+  abort(why: DatabaseError): void {
+    if (this.#ended) return;
+    this.#ended = why;
+    this.#signal.removeEventListener('abort', this.#abort);
+    if (this.#held.client.busy) this.#held.client.destroy();
+    this.#ending = this.#giveBack();
+  }
+
+  readonly #abort = (): void => this.abort(calledOff(this.#signal));
+
+  /** Rolls back, which gives the connection back, also a lost one. Never throws. */
+  async #giveBack(): Promise<void> {
+    const patience = setTimeout(() => this.#held.client.destroy(), ENDING_MS);
+    await this.#em.rollback().catch(() => {});
+    clearTimeout(patience);
+    this.#open.delete(this);
+  }
+}
+
+/** What became of a COMMIT that failed: the server's own refusal is certain; a lost connection is not. */
+function commitError(error: unknown): DatabaseError {
+  const known = databaseError(error);
+  const refused = serverError(error) !== undefined && known.kind !== 'unavailable';
+  if (refused || known.kind === 'failed') return known;
+  return new DatabaseError('unknown', 'the connection was lost while the transaction was stored', { cause: error });
+}
+
+/** The connection that the fork's transaction holds. Statements go to it directly, so that they do not wait for each other. */
+async function holdOf(em: EntityManager): Promise<Held> {
+  const connection = await em
+    .getKysely()
+    .getExecutor()
+    .provideConnection(async (held) => held);
+  return { connection, client: await clientOf(connection) };
+}
+
+const clients = new WeakMap<DatabaseConnection, TransactionClient>();
+
+/** The driver's client behind a connection of Kysely's. */
+export async function clientOf(connection: DatabaseConnection): Promise<TransactionClient> {
+  let client = clients.get(connection);
+  if (!client) {
+    const { rows } = await connection.executeQuery<TransactionClient>(CompiledQuery.raw(IDENTIFY));
+    client = rows[0]!;
+    clients.set(connection, client);
+  }
+  return client;
+}
