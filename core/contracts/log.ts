@@ -1,4 +1,5 @@
 import { token } from '../kernel/plugin.ts';
+import { DomainError } from './errors.ts';
 import type { Where } from './query.ts';
 import { defineTable, int64, type Json, json, text, timestamp, uuid } from './tables.ts';
 
@@ -11,7 +12,8 @@ import { defineTable, int64, type Json, json, text, timestamp, uuid } from './ta
  * in one scope share a revision and are told apart by `ordinal`, from 0.
  *
  * Across scopes, `seq` is the total order. It grows with each event, has no meaning beyond its order, keeps each
- * scope's order, and the events of one transaction follow each other.
+ * scope's order, and the events of one transaction follow each other. Old events are deleted in this order, never the
+ * newest; history stays.
  */
 
 export type ChangeKind = 'CREATED' | 'UPDATED' | 'DELETED';
@@ -100,7 +102,7 @@ export interface ChangeLog {
   head(): Promise<number>;
   /**
    * The events after a position, in order. Ends between transactions, so it may return a few more than `limit`
-   * (default 500). Empty when nothing follows.
+   * (default 500). Empty when nothing follows. Throws `logTrimmed` where events after the position are no longer kept.
    */
   read(options: {
     readonly after: number;
@@ -108,8 +110,8 @@ export interface ChangeLog {
     readonly signal?: AbortSignal;
   }): Promise<readonly Change[]>;
   /**
-   * Calls the listener with at least every event that is committed after this call, in order, whole transactions at
-   * a time, once each. A listener must not throw and must not wait. Returns the end.
+   * Calls the listener with at least every event that is committed after this call, and after the store was ready, in
+   * order, whole transactions at a time, once each. A listener must not throw and must not wait. Returns the end.
    */
   follow(listener: (changes: readonly Change[]) => void): () => void;
   /**
@@ -117,6 +119,16 @@ export interface ChangeLog {
    * `next` of the page before.
    */
   history(options: HistoryQuery): Promise<{ readonly entries: readonly HistoryEntry[]; readonly next?: string }>;
+}
+
+/** OUT_OF_RANGE: what followed a position is no longer kept. The metadata's `first` is the first seq that is. */
+export function logTrimmed(first: number): DomainError {
+  return new DomainError(
+    'OUT_OF_RANGE',
+    'LOG_TRIMMED',
+    'changes after this position are no longer kept: begin anew with what is there now',
+    { metadata: { first: String(first) } },
+  );
 }
 
 export const changeLog = token<ChangeLog>('log');

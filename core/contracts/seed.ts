@@ -39,6 +39,6 @@ export const seeders = point<Seeder>('seed.seeders', 'collector-last');
 
 /**
  * Provided by whoever seeds, and required, where there is one, by servers: a server that requires it starts after the
- * seeding has ended, so its first client finds the data.
+ * seeding has ended, so its first client finds the data. A store that comes later than the servers is seeded then.
  */
 export const seeded = token<Readonly<Record<never, never>>>('seed.done');

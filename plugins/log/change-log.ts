@@ -5,6 +5,7 @@ import {
   type FieldChange,
   type HistoryQuery,
   historyTable,
+  logTrimmed,
 } from '../../core/contracts/log.ts';
 import { and, eq, type Order, range } from '../../core/contracts/query.ts';
 import type { Store, TableReader } from '../../core/contracts/store.ts';
@@ -28,12 +29,7 @@ export class StoreChangeLog {
   }
 
   head(): Promise<number> {
-    return this.#store.read(async (tx) => {
-      const page = await tx
-        .table(changesTable)
-        .find({ where: range('seq', { gte: 0 }), orderBy: { columns: ['seq'], descending: true }, limit: 1 });
-      return page.rows[0]?.seq ?? 0;
-    });
+    return this.#store.read((tx) => newestSeq(tx.table(changesTable)));
   }
 
   read({
@@ -49,6 +45,8 @@ export class StoreChangeLog {
       async (tx) => {
         const table = tx.table(changesTable);
         const rows = [...(await following(table, after, limit))];
+        const first = rows[0]?.seq ?? 0;
+        if (first > after + 1) await refuseTrimmed(table, after, first);
         // A transaction is delivered whole: read on until another one begins.
         for (let last = rows.at(-1); last && rows.length >= limit; ) {
           const more = await following(table, last.seq ?? 0, REST_OF_TRANSACTION);
@@ -86,6 +84,19 @@ export class StoreChangeLog {
       return next === undefined ? { entries } : { entries, next };
     });
   }
+}
+
+export async function newestSeq(table: TableReader<typeof changesTable>): Promise<number> {
+  const orderBy = { columns: ['seq'], descending: true };
+  const page = await table.find({ where: range('seq', { gte: 0 }), orderBy, limit: 1 });
+  return page.rows[0]?.seq ?? 0;
+}
+
+/** Only from the beginning on are events deleted: where one up to the position is left, none is missing after it. */
+async function refuseTrimmed(table: TableReader<typeof changesTable>, after: number, first: number): Promise<void> {
+  const orderBy = { columns: ['seq'] };
+  const before = await table.find({ where: range('seq', { gte: 0, lte: after }), orderBy, limit: 1 });
+  if (before.rows.length === 0) throw logTrimmed(first);
 }
 
 async function following(table: TableReader<typeof changesTable>, after: number, limit: number) {

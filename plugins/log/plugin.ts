@@ -4,11 +4,14 @@ import { store } from '../../core/contracts/store.ts';
 import { tables } from '../../core/contracts/tables.ts';
 import { transport } from '../../core/contracts/transport.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { onceReady } from '../../core/lib/once-ready.ts';
 import { StoreChangeLog } from './change-log.ts';
-import { Hints } from './hints.ts';
+import { keepGoing } from './keep-going.ts';
 import { Tailer } from './tailer.ts';
 
-/** The change log over the store's tables: reading, following, and the permanent history. */
+const DAY_MS = 86_400_000;
+
+/** The change log over the store's tables: its order, reading, following, and the permanent history. */
 export default definePlugin({
   name: 'log',
   kernel: '^1.0.0',
@@ -19,6 +22,17 @@ export default definePlugin({
   config: z.strictObject({
     /** Milliseconds between two looks at a store that other instances write to. */
     pollMs: z.number().int().min(10).max(60_000).default(250),
+    /** How long an event is kept in the log at least, unless there are too many; history is kept for ever. */
+    maxAgeMs: z
+      .number()
+      .int()
+      .min(1000)
+      .max(3650 * DAY_MS)
+      .default(7 * DAY_MS),
+    /** How many of the newest events are kept. */
+    maxEvents: z.number().int().min(1).max(1_000_000_000).default(1_000_000),
+    /** Milliseconds between two looks at what need not be kept. */
+    trimMs: z.number().int().min(10).max(DAY_MS).default(60_000),
   }),
   setup({ config, deps, contribute, defer, log }) {
     contribute.tables(changesTable, historyTable);
@@ -27,22 +41,21 @@ export default definePlugin({
     defer('tailer', () => tailer.close());
     return {
       provides: { changeLog: Object.assign(reader, { follow: tailer.follow.bind(tailer) }) },
-      async start() {
-        await tailer.open();
-        const { store, transport } = deps;
-        const hints = transport && new Hints(transport, store.id, log);
-        const unwatch = store.onCommit(() => {
-          tailer.wake();
-          if (store.shared) hints?.send();
+      async start(_collected, start) {
+        const ended = new AbortController();
+        const { signal } = ended;
+        const { done } = await onceReady(
+          deps.store,
+          async () => {
+            await tailer.open();
+            keepGoing({ ...config, ...deps, tailer, signal, log });
+          },
+          { what: 'the change log', signal, start, log },
+        );
+        defer('the change log', async () => {
+          ended.abort();
+          await done;
         });
-        defer('commit watch', unwatch);
-        // What was committed between the head and the watch.
-        tailer.wake();
-        // Where nobody else writes, this instance's own commits are all there is to follow.
-        if (!store.shared) return;
-        const timer = setInterval(() => tailer.wake(), config.pollMs);
-        defer('poll timer', () => clearInterval(timer));
-        if (hints) defer('hints', await hints.subscribe(() => tailer.wake()));
       },
     };
   },

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { isDomainError } from '../../core/contracts/errors.ts';
 import type { Change, ChangeLog } from '../../core/contracts/log.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 
@@ -61,11 +62,21 @@ export class Tailer {
         this.#woken = true;
         this.#deliver(changes);
       } catch (error) {
+        if (this.#skipTrimmed(error)) continue;
         if (!signal.aborted)
           this.#logger.warn({ err: error }, 'the change log could not be read; the next wake tries again');
         return;
       }
     }
+  }
+
+  /** A process that stood still for longer than events are kept goes on with those that are left. */
+  #skipTrimmed(error: unknown): boolean {
+    if (!isDomainError(error) || error.reason !== 'LOG_TRIMMED') return false;
+    this.#logger.error({ after: this.#position }, 'events were deleted before this instance had read them');
+    this.#position = Number(error.metadata['first']) - 1;
+    this.#woken = true;
+    return true;
   }
 
   /** One listener's mistake costs the others nothing. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { seeded, seeders } from '../../core/contracts/seed.ts';
 import { store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { onceReady } from '../../core/lib/once-ready.ts';
 import { inOrder, seedAll } from './seeding.ts';
 
 const DEFAULT_COUNTS: Readonly<Record<string, number>> = { users: 5, projects: 5 };
@@ -21,17 +22,27 @@ export default definePlugin({
   }),
   // The largest counts take minutes in a database.
   deadlines: { start: 600_000 },
-  setup({ config, deps, log }) {
+  setup({ config, deps, log, defer }) {
     return {
       provides: { seeded: {} },
-      async start(collected, signal) {
+      async start(collected, start) {
         const ordered = inOrder(collected.seeders.map(({ value }) => value));
         const names = ordered.map(({ name }) => name);
         // The standard counts are set whether or not their plugins are enabled.
         for (const name of Object.keys(config.counts))
           if (!names.includes(name) && !Object.hasOwn(DEFAULT_COUNTS, name))
             log.warn({ count: name, seeders: names }, 'a count is set for a seeder that no enabled plugin has');
-        await deps.store.lease('seed', (held) => seedAll(ordered, { ...config, log, signal: held }), { signal });
+        const ended = new AbortController();
+        const { done } = await onceReady(
+          deps.store,
+          (signal) =>
+            deps.store.lease('seed', (held) => seedAll(ordered, { ...config, log, signal: held }), { signal }),
+          { what: 'the seeding', signal: ended.signal, start, log },
+        );
+        defer('the seeding', async () => {
+          ended.abort();
+          await done;
+        });
       },
     };
   },

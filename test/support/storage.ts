@@ -1,4 +1,4 @@
-import type { Store } from '../../core/contracts/store.ts';
+import { type Store, StoreError } from '../../core/contracts/store.ts';
 import type { Plugin } from '../../core/kernel/index.ts';
 import memdb from '../../plugins/storage-memdb/plugin.ts';
 
@@ -10,6 +10,45 @@ export function storageThatWrites(writeOf: (write: Store['write']) => Store['wri
 /** storage-memdb with another way to read, made of its own. */
 export function storageThatReads(readOf: (read: Store['read']) => Store['read']): Plugin {
   return storageWith((inner) => ({ read: readOf(inner.read.bind(inner)) }));
+}
+
+/** storage-memdb as a database that is not there when the tracker starts, until `come` is called. */
+export function storageThatComesLater(): { readonly plugin: Plugin; come(): void } {
+  const here = Promise.withResolvers<void>();
+  let isHere = false;
+  const away = () => new StoreError('unavailable', 'the database is not there');
+  const refuse = () => {
+    if (!isHere) throw away();
+  };
+  const plugin = storageWith((inner) => ({
+    get id() {
+      refuse();
+      return inner.id;
+    },
+    async ready(signal) {
+      const ended = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(away())));
+      await Promise.race([here.promise, ended]);
+    },
+    async read(fn, options) {
+      refuse();
+      return inner.read(fn, options);
+    },
+    async write(fn, options) {
+      refuse();
+      return inner.write(fn, options);
+    },
+    async lease(name, fn, options) {
+      refuse();
+      return inner.lease(name, fn, options);
+    },
+  }));
+  return {
+    plugin,
+    come() {
+      isHere = true;
+      here.resolve();
+    },
+  };
 }
 
 function storageWith(changes: (inner: Store) => Partial<Store>): Plugin {

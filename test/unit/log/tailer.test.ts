@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Change } from '../../../core/contracts/log.ts';
+import { type Change, logTrimmed } from '../../../core/contracts/log.ts';
 import type { Transport } from '../../../core/contracts/transport.ts';
 import type { Logger } from '../../../core/kernel/index.ts';
 import { Hints } from '../../../plugins/log/hints.ts';
 import { Tailer } from '../../../plugins/log/tailer.ts';
+import { StreamTransport } from '../../../plugins/transport-stream/stream-transport.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const turns = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -78,6 +79,22 @@ describe('the tailer of the change log', () => {
     assert.deepEqual(heard, [1, 2]);
   });
 
+  it('goes on with what is left where events were deleted before it had read them', async () => {
+    const log = logOf();
+    const tailer = new Tailer(
+      { ...log, read: async (at) => (at.after < 40 ? Promise.reject(logTrimmed(41)) : log.read(at)) },
+      silent,
+    );
+    await tailer.open();
+    const heard: number[] = [];
+    tailer.follow((changes) => heard.push(...changes.map(({ seq }) => seq)));
+    log.seq = 42;
+    tailer.wake();
+    await turns();
+    await turns();
+    assert.deepEqual(heard, [41, 42]);
+  });
+
   it('delivers nothing after it was closed', async () => {
     const log = logOf();
     const tailer = new Tailer(log, silent);
@@ -91,13 +108,13 @@ describe('the tailer of the change log', () => {
 });
 
 describe('hints', () => {
-  it('have one on its way at a time, and one more for all that came meanwhile', async () => {
+  it('have one on its way at a time, and one more of each kind for all that came meanwhile', async () => {
     let release = () => {};
-    let sent = 0;
+    const sent: string[] = [];
     const transport: Transport = {
       kind: 'test',
-      publish() {
-        sent += 1;
+      publish(_topic, { value }) {
+        sent.push(value.split(' ')[0]!);
         return new Promise((resolve) => {
           release = resolve;
         });
@@ -105,14 +122,51 @@ describe('hints', () => {
       subscribe: async () => async () => {},
     };
     const hints = new Hints(transport, 'a store', silent);
-    for (let i = 0; i < 1000; i += 1) hints.send();
+    for (let i = 0; i < 1000; i += 1) hints.send(i % 2 ? 'grown' : 'pending');
     await turns();
-    assert.equal(sent, 1);
-    release();
+    for (let n = 0; n < 4; n++) {
+      release();
+      await turns();
+    }
+    assert.deepEqual(sent, ['pending', 'grown', 'pending']);
+  });
+
+  it('are heard by other instances of the store alone', async () => {
+    const transport = new StreamTransport(silent);
+    const { signal } = new AbortController();
+    const heard: string[] = [];
+    const [a, b, other] = ['a store', 'a store', 'another'].map((id) => new Hints(transport, id, silent));
+    for (const [name, hints] of Object.entries({ a: a!, b: b!, other: other! }))
+      await hints.hear((hint) => heard.push(`${name} ${hint}`), signal);
+    a!.send('grown');
     await turns();
-    assert.equal(sent, 2);
-    release();
-    await turns();
-    assert.equal(sent, 2);
+    assert.deepEqual(heard, ['b grown']);
+  });
+
+  it('are heard once the transport is there, and not after the end', async () => {
+    const listeners: (() => void)[] = [];
+    let away = true;
+    let ends = 0;
+    const tried = Promise.withResolvers<void>();
+    const transport: Transport = {
+      kind: 'test',
+      publish: async () => {},
+      async subscribe(_topic, listener) {
+        tried.resolve();
+        if (away) throw new Error('away');
+        listeners.push(() => listener({ key: 'a store', value: 'grown elsewhere' }));
+        return async () => void ends++;
+      },
+    };
+    const ended = new AbortController();
+    const heard: string[] = [];
+    const hearing = new Hints(transport, 'a store', silent).hear((hint) => heard.push(hint), ended.signal);
+    await tried.promise;
+    away = false;
+    await hearing;
+    for (const tell of listeners) tell();
+    assert.deepEqual(heard, ['grown']);
+    ended.abort();
+    assert.equal(ends, 1);
   });
 });

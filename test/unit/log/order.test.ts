@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import { type Change, changesTable } from '../../../core/contracts/log.ts';
+import { isNull } from '../../../core/contracts/query.ts';
+import type { Store } from '../../../core/contracts/store.ts';
+import { StreamTransport } from '../../../plugins/transport-stream/stream-transport.ts';
+import { SharedStore } from '../../support/shared-store.ts';
+import { recordingLogger } from '../plugin-context.ts';
+import { change, openStore, randomOf, recorder, scopes, startLog } from './support.ts';
+
+const micros = (skew: number) => () => Math.floor(performance.timeOrigin * 1000 + performance.now() * 1000) + skew;
+
+/** One transaction in these scopes, with so many events; returns what it says of them. */
+function commit(store: Store, ids: readonly string[], names: readonly string[], fail = false): Promise<void> {
+  return store.write(async (tx) => {
+    for (const id of ids) await tx.table(scopes).lock(id, 'update');
+    for (const [i, name] of names.entries()) await tx.emit(scopes, ids[i % ids.length]!, change(name));
+    if (fail) throw new Error('rolled back');
+  });
+}
+
+/** That the log is what was committed: each event once, in order, whole transactions at a time. */
+function check(batches: readonly (readonly Change[])[], committed: ReadonlySet<string>): void {
+  const all = batches.flat();
+  assert.deepEqual(
+    all.map(({ seq }) => seq),
+    all.map((_, i) => i + 1),
+  );
+  assert.deepEqual(all.map(({ entityId }) => entityId).toSorted(), [...committed].sort());
+  const last = new Map<string, readonly [revision: number, ordinal: number]>();
+  for (const { scope, revision, ordinal, entityId } of all) {
+    const [before, place] = last.get(scope) ?? [0, -1];
+    if (revision === before) assert.equal(ordinal, place + 1, entityId);
+    else assert.deepEqual([revision, ordinal], [before + 1, 0], entityId);
+    last.set(scope, [revision, ordinal]);
+  }
+  const ended = new Set<string>();
+  for (const batch of batches) {
+    const inBatch = Map.groupBy(batch, ({ transaction }) => transaction);
+    for (const [transaction, events] of inBatch) {
+      assert.ok(!ended.has(transaction), 'a transaction came in two parts');
+      ended.add(transaction);
+      assert.equal(events.at(-1)!.seq - events[0]!.seq, events.length - 1, 'another transaction stands in between');
+      assert.deepEqual(
+        events.map(({ entityId }) => Number(entityId.split(':')[1])),
+        events.map((_, i) => i),
+      );
+    }
+  }
+}
+
+const namesOf = (transaction: string, count: number) => Array.from({ length: count }, (_, i) => `${transaction}:${i}`);
+
+describe('the order of a log that several instances write', () => {
+  it('is that of the commits in every scope, whoever makes it, and whoever loses its lease in the middle', async () => {
+    const seed = Date.now() % 1_000_000;
+    console.log(`      seed ${seed}`);
+    const random = randomOf(seed);
+    const { store, ids, close } = await openStore(6);
+    const shared = new SharedStore(store);
+    const transport = new StreamTransport(recordingLogger());
+    // Clocks that are 2 seconds apart: times do not follow the commits of different scopes, ids do not follow the seq.
+    const instances = [shared.instance(micros(0)), shared.instance(micros(2_000_000)), shared.instance(micros(-1500))];
+    const logs = await Promise.all(instances.slice(0, 2).map((each) => startLog(each, { pollMs: 10 }, transport)));
+    const heard = logs.map(({ log }) => {
+      const record = recorder();
+      log.follow(record.listener);
+      return record;
+    });
+    const committed = new Set<string>();
+    let running = 16;
+    let lost = 0;
+    const write = async (writer: number) => {
+      for (let n = 0; n < 30 || lost < 8; n++) {
+        const chosen = ids.filter(() => random(3) === 0);
+        const names = namesOf(`${writer}-${n}`, 1 + random(4));
+        const fail = random(5) === 0;
+        const done = commit(instances[random(3)]!, chosen.length > 0 ? chosen : [ids[0]!], names, fail);
+        if (fail) await assert.rejects(done, /rolled back/);
+        else {
+          await done;
+          for (const name of names) committed.add(name);
+        }
+        for (let turns = random(3); turns > 0; turns--) await setImmediate();
+      }
+      running -= 1;
+    };
+    const lose = async () => {
+      while (running > 0) {
+        for (let turns = random(10); turns > 0; turns--) await setImmediate();
+        const tell = shared.lose('log.order');
+        if (tell) lost += 1;
+        for (let turns = random(10); turns > 0; turns--) await setImmediate();
+        tell?.();
+      }
+    };
+    await Promise.all([lose(), ...Array.from({ length: running }, (_, writer) => write(writer))]);
+    await Promise.all(heard.map((each) => each.until(committed.size)));
+    for (const { batches } of heard) check(batches, committed);
+    for (const { stop } of logs) await stop();
+    await close();
+  });
+
+  it('catches up with what was committed while nobody made it, a very large transaction among it', async () => {
+    const seed = Date.now() % 1_000_000;
+    console.log(`      seed ${seed}`);
+    const random = randomOf(seed);
+    const { store, ids, close } = await openStore(4);
+    const shared = new SharedStore(store);
+    const instances = [0, 700_000, -900_000].map((skew) => shared.instance(micros(skew)));
+    const committed = new Set<string>();
+    for (let n = 0; n < 700; n++) {
+      const chosen = ids.filter(() => random(2) === 0);
+      const names = namesOf(`${n}`, n === 300 ? 1300 : 1 + random(4));
+      await commit(instances[random(3)]!, chosen.length > 0 ? chosen : [ids[1]!], names);
+      for (const name of names) committed.add(name);
+    }
+    const { log, stop } = await startLog(instances[0]!, { pollMs: 10 });
+    const heard = recorder();
+    log.follow(heard.listener);
+    await heard.until(committed.size);
+    check(heard.batches, committed);
+    await stop();
+    await close();
+  });
+
+  it('is made by fewer transactions than there are commits', async () => {
+    const { store, ids, close } = await openStore(4);
+    const shared = new SharedStore(store);
+    const [writer, other] = [shared.instance(micros(0)), shared.instance(micros(0))];
+    let orders = 0;
+    const counted = new Proxy(other, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target);
+        if (name === 'write') orders += 1;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const transport = new StreamTransport(recordingLogger());
+    const holder = await startLog(counted, { pollMs: 60_000 }, transport);
+    const follower = await startLog(writer, { pollMs: 60_000 }, transport);
+    const heard = recorder();
+    follower.log.follow(heard.listener);
+    await Promise.all(Array.from({ length: 400 }, (_, n) => commit(writer, [ids[n % 4]!], namesOf(`${n}`, 1))));
+    await heard.until(400);
+    assert.ok(orders < 200, `${orders} transactions`);
+    await follower.stop();
+    await holder.stop();
+    await close();
+  });
+
+  it('goes on where the holder stops', async () => {
+    const { store, ids, close } = await openStore(1);
+    const shared = new SharedStore(store);
+    const [a, b] = [shared.instance(micros(0)), shared.instance(micros(0))];
+    const first = await startLog(a, { pollMs: 10 });
+    const second = await startLog(b, { pollMs: 10 });
+    const heard = recorder();
+    second.log.follow(heard.listener);
+    await commit(b, ids, namesOf('before', 2));
+    await heard.until(2);
+    await first.stop();
+    await commit(b, ids, namesOf('after', 2));
+    await heard.until(4);
+    check(heard.batches, new Set([...namesOf('before', 2), ...namesOf('after', 2)]));
+    await second.stop();
+    const { rows } = await store.read((tx) => tx.table(changesTable).find({ where: isNull('seq') }));
+    assert.equal(rows.length, 0);
+    await close();
+  });
+});
