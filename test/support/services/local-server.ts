@@ -10,8 +10,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** What runs a server of the tests. */
 export interface ServerSpec {
   readonly name: string;
-  /** The command and its arguments; makes in the folder what they need. */
-  readonly command: (folder: string, port: number, owner: Owner | undefined) => readonly string[];
+  /** The command and its arguments; makes in the folder, which is the owner's, what they need. */
+  readonly command: (
+    folder: string,
+    port: number,
+    owner: Owner | undefined,
+  ) => readonly string[] | Promise<readonly string[]>;
   /** Resolves when it answers, throws as long as it does not. */
   readonly answers: (port: number) => Promise<void>;
   /** Ends it at once and its processes with it, when the tests are over. */
@@ -59,21 +63,28 @@ export class LocalServer {
 
   /** Starts it, and resolves when it answers. */
   static async start(spec: ServerSpec): Promise<LocalServer> {
-    const server = new LocalServer(spec, await freePort());
+    const owner = spec.refusesRoot && process.getuid?.() === 0 ? otherUser() : undefined;
+    const folder = mkdtempSync(join(fastFolder(), `tracker-${spec.name}-`));
+    if (owner) chownSync(folder, owner.uid, owner.gid);
+    const port = await freePort();
+    const server = new LocalServer(spec, port, folder, await spec.command(folder, port, owner), owner);
     await server.start();
     return server;
   }
 
-  private constructor(spec: ServerSpec, port: number) {
+  private constructor(
+    spec: ServerSpec,
+    port: number,
+    folder: string,
+    command: readonly string[],
+    owner: Owner | undefined,
+  ) {
     this.#spec = spec;
     this.port = port;
-    const owner = spec.refusesRoot && process.getuid?.() === 0 ? otherUser() : undefined;
-    this.#folder = mkdtempSync(join(fastFolder(), `tracker-${spec.name}-`));
-    if (owner) chownSync(this.#folder, owner.uid, owner.gid);
-    const command = spec.command(this.#folder, port, owner);
+    this.#folder = folder;
     // A session of its own: what ends the tests from a terminal must not end the server under them.
-    this.#guard = spawn('sh', ['-c', GUARD, 'guard', this.#folder, spec.endSignal, ...command], {
-      cwd: this.#folder,
+    this.#guard = spawn('sh', ['-c', GUARD, 'guard', folder, spec.endSignal, ...command], {
+      cwd: folder,
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
       ...owner,

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { Kafka, logLevel } from 'kafkajs';
+import { kafka } from '../../support/services/kafka.ts';
+
+describe('the Kafka of the tests', function () {
+  this.timeout(60_000);
+
+  it('makes topics, takes messages and gives them to a group', async function () {
+    const server = await kafka(this);
+    const { KAFKA_TOPIC_PREFIX: topic } = server.topics();
+    const client = new Kafka({ brokers: [server.brokers], logLevel: logLevel.NOTHING });
+    const [admin, producer, consumer] = [client.admin(), client.producer(), client.consumer({ groupId: topic })];
+    await Promise.all([admin.connect(), producer.connect(), consumer.connect()]);
+    try {
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }] });
+      await producer.send({ topic, messages: [{ value: 'hello' }] });
+      await consumer.subscribe({ topic, fromBeginning: true });
+      const value = await new Promise((resolve) => {
+        consumer.run({ eachMessage: async ({ message }) => resolve(String(message.value)) });
+      });
+      assert.equal(value, 'hello');
+    } finally {
+      await Promise.all([admin.disconnect(), producer.disconnect(), consumer.disconnect()]);
+    }
+  });
+});
