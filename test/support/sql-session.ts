@@ -1,4 +1,6 @@
-import { DatabaseSync } from 'node:sqlite';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import type { AnyTable } from '../../core/contracts/tables.ts';
 import { tokens } from '../../core/lib/tokenizer.ts';
@@ -7,6 +9,7 @@ import { SEARCH_COLUMN, tokensTable } from '../../plugins/storage-sql/physical.t
 import { encode } from '../../plugins/storage-sql/query/codec.ts';
 import { PLANNER_SETTINGS } from '../../plugins/storage-sql/query/planner.ts';
 import { createStatements } from '../../plugins/storage-sql/schema/ddl.ts';
+import { SqliteDatabase } from '../../plugins/storage-sql/sqlite/database.ts';
 import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
 import { postgres } from './services/postgres.ts';
 
@@ -42,12 +45,17 @@ async function connect(context: Mocha.Context): Promise<Pick<SqlSession, 'run' |
   };
 }
 
-function open(): Pick<SqlSession, 'run' | 'close'> {
-  const database = new DatabaseSync(':memory:');
+async function open(): Promise<Pick<SqlSession, 'run' | 'close'>> {
+  const folder = await mkdtemp(join(tmpdir(), 'sql-session-'));
+  const settings = { path: join(folder, 'tracker.db'), synchronous: 'normal', readers: 1 } as const;
+  const database = await SqliteDatabase.open(settings);
+  const session = database.session(new AbortController().signal);
   return {
-    run: async (sql, parameters = []) =>
-      database.prepare(sql).all(...(parameters as (string | number | null)[])) as SqlRow[],
-    close: async () => database.close(),
+    run: (sql, parameters = []) => session.execute({ sql, parameters }),
+    async close() {
+      await database.close();
+      await rm(folder, { recursive: true });
+    },
   };
 }
 
@@ -57,7 +65,7 @@ export async function sqlSession(
   dialect: SqlDialect,
   tables: readonly AnyTable[],
 ): Promise<SqlSession> {
-  const { run, close } = dialect === 'postgres' ? await connect(context) : open();
+  const { run, close } = dialect === 'postgres' ? await connect(context) : await open();
   for (const table of tables) for (const { sql } of createStatements(dialect, table)) await run(sql);
   return {
     dialect,

@@ -17,11 +17,11 @@ export interface Scope {
   readonly alias: string;
 }
 
+const compilers = { postgres: new PostgresQueryCompiler(), sqlite: new SqliteQueryCompiler() };
+
 /** The statement as the database gets it. The text is the same for every query of one shape. */
-export function compile(dialect: SqlDialect, piece: Sql): Statement {
-  const compiler = dialect === 'postgres' ? new PostgresQueryCompiler() : new SqliteQueryCompiler();
-  return compiler.compileQuery(piece.toOperationNode(), createQueryId());
-}
+export const compile = (dialect: SqlDialect, piece: Sql): Statement =>
+  compilers[dialect].compileQuery(piece.toOperationNode(), createQueryId());
 
 /** A name in SQL. Declared names have no quotes; those with a `$` need them. */
 export const name = (identifier: string): Sql => sql.raw(`"${identifier}"`);
