@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { and, eq, type Find, isIn, isNull, type Page, range } from '../../core/contracts/query.ts';
+import { and, eq, type Find, isIn, isNull, matchesText, type Page, range } from '../../core/contracts/query.ts';
 import { isStoreError, type Store } from '../../core/contracts/store.ts';
 import { bool, defineTable, int64, text } from '../../core/contracts/tables.ts';
 import { cursorOf } from '../../core/lib/cursor.ts';
-import { grouping, id, label, newItem, query } from '../../core/testing/store/arbitraries.ts';
+import { grouping, id, label, newItem, query, uuidOf } from '../../core/testing/store/arbitraries.ts';
 import { items, labels, times } from '../../core/testing/store/fixtures.ts';
 import { MemdbStore } from '../../plugins/storage-memdb/memdb-store.ts';
 import type { Bounds } from '../../plugins/storage-sql/query/find.ts';
@@ -34,10 +34,16 @@ async function allPages<R>(find: Find1<R>, query: Find): Promise<readonly R[]> {
   return assert.fail('the pages do not end');
 }
 
+/** Most random rows would be refused for their id or name. */
+const ofItsOwn = ({ name }: { readonly name: string }, i: number) => ({
+  id: uuidOf(i + 1),
+  name: i < 10 ? name : `${name}${i}`,
+});
+
 /** The same random rows in both; those that a unique key refuses in none. */
 async function fill(store: Store, sql: SqlSession, seed: number): Promise<void> {
   for (const [table, rows] of [
-    [items, fc.sample(newItem, { numRuns: 60, seed })],
+    [items, fc.sample(newItem, { numRuns: 60, seed }).map((row, i) => ({ ...row, ...ofItsOwn(row, i) }))],
     [labels, fc.sample(label, { numRuns: 60, seed })],
   ] as const)
     for (const row of rows)
@@ -131,4 +137,37 @@ for (const dialect of ['sqlite', 'postgres'] as const)
           await sql.close();
         }
       });
+
+    it(`finds words, rare and common, in every order (SQL_QUERIES_SEED=${SEED})`, async function () {
+      const sql = await sqlSession(this, dialect, [items, labels]);
+      const store = new MemdbStore();
+      store.open([items, labels]);
+      const all = [new Queries(dialect), new Queries(dialect, FEW)];
+      const own: Find1<unknown> = (each) => store.read((tx) => tx.table(items).find(each));
+      try {
+        await fill(store, sql, SEED);
+        for (const words of [
+          'red',
+          'apple',
+          'ap',
+          'x',
+          '42',
+          'redis',
+          'red apple',
+          'apple x 42',
+          '\u6771\u4eac',
+          'none',
+        ])
+          for (const columns of [['id'], ['rank'], ['score'], ['kind', 'rank']])
+            for (const descending of [false, true])
+              for (const where of [matchesText(words), and(matchesText(words), eq('done', true))]) {
+                const query = { where, orderBy: { columns, descending }, limit: 5 };
+                const expected = await allPages(own, query);
+                for (const each of all)
+                  assert.deepEqual(await allPages((page) => each.find(sql, items, page), query), expected, words);
+              }
+      } finally {
+        await sql.close();
+      }
+    });
   });
