@@ -100,7 +100,7 @@ const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?
 
 async function planInPostgres(sql: SqlSession, { sql: text, parameters }: Statement): Promise<PlanNode> {
   const [row] = await sql.run(`EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ${text}`, parameters);
-  return (row!['QUERY PLAN'] as readonly { readonly Plan: PlanNode }[])[0]!.Plan;
+  return JSON.parse(row!['QUERY PLAN'] as string)[0].Plan;
 }
 
 async function faultsInPostgres(sql: SqlSession, statement: Statement, most: number): Promise<readonly string[]> {

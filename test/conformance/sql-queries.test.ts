@@ -79,7 +79,7 @@ for (const dialect of ['sqlite', 'postgres'] as const)
       store.open([pairs]);
       const queries = new Queries(dialect);
       try {
-        const rows = times(24, (i) => ({
+        const rows = times(16, (i) => ({
           ...{ x: i % 3, y: `y${i}`, c: i % 2 === 0, d: i % 4 ? null : i },
           ...{ a: [null, 1, 2][i % 3]!, b: [null, 'p', 'q', ''][(i >> 1) % 4]! },
         }));
@@ -93,7 +93,7 @@ for (const dialect of ['sqlite', 'postgres'] as const)
           ...[undefined, range('d', { lte: 8 }), isNull('d')].map((each) => [['d'], each] as const),
         ])
           for (const descending of [false, true]) {
-            const query: Find = { orderBy: { columns, descending }, limit: 5, ...(where && { where }) };
+            const query: Find = { orderBy: { columns, descending }, limit: 7, ...(where && { where }) };
             const own: Find1<unknown> = (each) => store.read((tx) => tx.table(pairs).find(each));
             for (const row of rows) {
               const from = { ...query, after: cursorOf(pairs, query.orderBy, row) };

@@ -1,19 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { AnyTable } from '../../core/contracts/tables.ts';
 import { tokens } from '../../core/lib/tokenizer.ts';
-import type { Session, SqlRow } from '../../plugins/storage-sql/database.ts';
+import type { Database, Session, SqlRow } from '../../plugins/storage-sql/database.ts';
 import { SEARCH_COLUMN, tokensTable } from '../../plugins/storage-sql/physical.ts';
+import { PostgresDatabase } from '../../plugins/storage-sql/postgres/database.ts';
+import { postgresSettings } from '../../plugins/storage-sql/postgres/settings.ts';
 import { encode } from '../../plugins/storage-sql/query/codec.ts';
-import { PLANNER_SETTINGS } from '../../plugins/storage-sql/query/planner.ts';
 import { createStatements } from '../../plugins/storage-sql/schema/ddl.ts';
 import { SqliteDatabase } from '../../plugins/storage-sql/sqlite/database.ts';
 import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
 import { postgres } from './services/postgres.ts';
 
-/** A database with tables in it and a plain driver: for tests of statements, without a store. */
+/** A database with tables in it, through its plugin's own connections: for tests of statements, without a store. */
 export interface SqlSession extends Session {
   readonly dialect: SqlDialect;
   run(sql: string, parameters?: readonly unknown[]): Promise<readonly SqlRow[]>;
@@ -22,41 +22,37 @@ export interface SqlSession extends Session {
   close(): Promise<void>;
 }
 
-async function connect(context: Mocha.Context): Promise<Pick<SqlSession, 'run' | 'close'>> {
-  const database = await (await postgres(context)).createDatabase();
-  const { variables } = database;
-  const client = new pg.Client({
-    host: variables['POSTGRES_HOST'],
-    port: Number(variables['POSTGRES_PORT']),
-    user: variables['POSTGRES_USER'],
-    password: variables['POSTGRES_PASSWORD'],
-    database: database.name,
-    options: Object.entries(PLANNER_SETTINGS)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
-  });
-  await client.connect();
-  return {
-    run: async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows,
-    async close() {
-      await client.end();
-      await database.drop();
-    },
-  };
-}
+type Opened = Pick<SqlSession, 'run' | 'close'>;
 
-async function open(): Promise<Pick<SqlSession, 'run' | 'close'>> {
-  const folder = await mkdtemp(join(tmpdir(), 'sql-session-'));
-  const settings = { path: join(folder, 'tracker.db'), synchronous: 'normal', readers: 1 } as const;
-  const database = await SqliteDatabase.open(settings);
+function over(database: Database, release: () => Promise<unknown>): Opened {
   const session = database.session(new AbortController().signal);
   return {
     run: (sql, parameters = []) => session.execute({ sql, parameters }),
     async close() {
       await database.close();
-      await rm(folder, { recursive: true });
+      await release();
     },
   };
+}
+
+async function openPostgres(context: Mocha.Context): Promise<Opened> {
+  const database = await (await postgres(context)).createDatabase();
+  const { variables } = database;
+  const settings = postgresSettings.parse({
+    host: variables['POSTGRES_HOST'],
+    port: Number(variables['POSTGRES_PORT']),
+    user: variables['POSTGRES_USER'],
+    password: variables['POSTGRES_PASSWORD'],
+    database: database.name,
+    timeoutsMs: { statement: 120_000 },
+  });
+  return over(new PostgresDatabase(settings), () => database.drop());
+}
+
+async function openSqlite(): Promise<Opened> {
+  const folder = await mkdtemp(join(tmpdir(), 'sql-session-'));
+  const settings = { path: join(folder, 'tracker.db'), synchronous: 'normal', readers: 1 } as const;
+  return over(await SqliteDatabase.open(settings), () => rm(folder, { recursive: true }));
 }
 
 /** An empty database with these tables; skips the test where PostgreSQL is wanted and there is none. */
@@ -65,7 +61,7 @@ export async function sqlSession(
   dialect: SqlDialect,
   tables: readonly AnyTable[],
 ): Promise<SqlSession> {
-  const { run, close } = dialect === 'postgres' ? await connect(context) : await open();
+  const { run, close } = dialect === 'postgres' ? await openPostgres(context) : await openSqlite();
   for (const table of tables) for (const { sql } of createStatements(dialect, table)) await run(sql);
   return {
     dialect,

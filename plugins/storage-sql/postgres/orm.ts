@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Logger, MikroORM } from '@mikro-orm/postgresql';
+import { PLANNER_OPTIONS } from '../query/planner.ts';
 import { type TransactionClient, type TransactionClientClass, transactionClient } from './client.ts';
 import { PreparedNames } from './prepared-names.ts';
 import type { PostgresSettings } from './settings.ts';
@@ -81,6 +82,7 @@ export function createOrm(settings: PostgresSettings): Orm {
       statement_timeout: timeoutsMs.statement,
       lock_timeout: timeoutsMs.lock,
       idle_in_transaction_session_timeout: timeoutsMs.idleInTransaction,
+      options: PLANNER_OPTIONS,
       types,
       onPoolCreated(created: PgPool) {
         pool = created;
