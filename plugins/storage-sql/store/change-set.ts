@@ -15,6 +15,8 @@ export interface ChangeSet {
   readonly columns: readonly string[];
   /** Whether what the rows are found by is written too. */
   readonly search: boolean;
+  /** The same for sets that the same statement writes, and for no others. */
+  readonly shape: string;
 }
 
 export interface WrittenRow {
@@ -22,17 +24,24 @@ export interface WrittenRow {
   readonly time: number | undefined;
 }
 
-const columnsOf = new WeakMap<AnyTable, readonly string[]>();
+interface Layout {
+  /** All columns of an insert. */
+  readonly columns: readonly string[];
+  /** Tells the table from others, also from one of the same name. */
+  readonly number: number;
+}
+const layouts = new WeakMap<AnyTable, Layout>();
+let made = 0;
 
-/** All columns of an insert. */
-function allColumns(table: AnyTable): readonly string[] {
-  let all = columnsOf.get(table);
-  if (!all) {
+function layoutOf(table: AnyTable): Layout {
+  let layout = layouts.get(table);
+  if (!layout) {
     const others = Object.keys(table.columns).filter((name) => !table.primaryKey.includes(name));
-    all = [...table.primaryKey, ...others, 'version', ...(table.revision === undefined ? [] : [TIME_COLUMN])];
-    columnsOf.set(table, all);
+    const own = ['version', ...(table.revision === undefined ? [] : [TIME_COLUMN])];
+    layout = { columns: [...table.primaryKey, ...others, ...own], number: ++made };
+    layouts.set(table, layout);
   }
-  return all;
+  return layout;
 }
 
 /** Of a table's column, `version` and the scope's time. */
@@ -56,33 +65,38 @@ export function changeSets({ table, changes }: TableChanges): readonly ChangeSet
   const updates = changes.filter(({ before, after }) => before && after);
   const deletes = changes.filter(({ before, after }) => before && !after);
   const search = table.searchable.length > 0;
+  const { columns, number } = layoutOf(table);
   const sets: ChangeSet[] = [];
   if (deletes.length > 0) {
     const rows = deletes.map(({ before, time }) => ({ row: before!, time }));
-    sets.push({ table, kind: 'delete', rows, columns: table.primaryKey, search });
+    sets.push({ table, kind: 'delete', rows, columns: table.primaryKey, search, shape: `delete ${number}` });
   }
   if (updates.length > 0) sets.push(...updateSets(table, updates));
-  if (inserts.length > 0)
-    sets.push({ table, kind: 'insert', rows: written(inserts), columns: allColumns(table), search });
+  if (inserts.length > 0) {
+    const shape = `insert ${number}`;
+    sets.push({ table, kind: 'insert', rows: written(inserts), columns, search, shape });
+  }
   return sets;
 }
 
 /** Only what differs is written, so that an index is left alone whose columns stay as they are. */
 function updateSets(table: AnyTable, updates: readonly PendingChange[]): readonly ChangeSet[] {
   const alike = new Map<string, { columns: readonly string[]; changes: PendingChange[] }>();
+  const { columns: all, number } = layoutOf(table);
   for (const change of updates) {
     const { before, after, time } = change;
-    const columns = allColumns(table).filter((name) =>
+    const columns = all.filter((name) =>
       name === TIME_COLUMN ? time !== undefined : table.primaryKey.includes(name) || before![name] !== after![name],
     );
     if (columns.length === table.primaryKey.length) continue;
-    const shape = columns.join();
+    const shape = `update ${number} ${columns.join()}`;
     const found = alike.get(shape);
     if (found) found.changes.push(change);
     else alike.set(shape, { columns, changes: [change] });
   }
-  return Array.from(alike.values(), ({ columns, changes }) => ({
+  return Array.from(alike, ([shape, { columns, changes }]) => ({
     table,
+    shape,
     kind: 'update' as const,
     rows: written(changes),
     columns,

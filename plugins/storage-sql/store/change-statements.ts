@@ -8,6 +8,20 @@ import type { TableChanges } from './write-buffer.ts';
 const quoted = (name: string): string => `"${name}"`;
 const list = (names: readonly string[]): string => names.map(quoted).join(', ');
 
+/** Texts by what is written in them: a service writes in few ways. */
+const texts = new Map<string, string>();
+const MOST_TEXTS = 1_000;
+
+function textOf(shape: string, make: () => string): string {
+  let text = texts.get(shape);
+  if (text === undefined) {
+    if (texts.size >= MOST_TEXTS) texts.clear();
+    text = make();
+    texts.set(shape, text);
+  }
+  return text;
+}
+
 /** The statements that make these changes; no two of them are of one row or one unique key, so their order is free. */
 export function changeStatements(dialect: SqlDialect, changes: readonly TableChanges[]): readonly Statement[] {
   const sets = changes.flatMap(changeSets);
@@ -17,36 +31,22 @@ export function changeStatements(dialect: SqlDialect, changes: readonly TableCha
 
 /** SQLite is in the process: a statement for each row, which is prepared once. */
 function sqliteStatements(set: ChangeSet): readonly Statement[] {
-  return set.rows.flatMap((row) => [rowStatement(set, row), ...tokenStatements(set, row)]);
+  const sql = textOf(`sqlite ${set.shape}`, () => rowText(set, () => '?'));
+  const statements: Statement[] = [];
+  for (const row of set.rows) {
+    statements.push({ sql, parameters: rowParameters('sqlite', set, row) });
+    if (set.search) statements.push(...tokenStatements(set, row));
+  }
+  return statements;
 }
 
-function rowStatement({ table, kind, columns }: ChangeSet, row: WrittenRow): Statement {
-  const encoded = (names: readonly string[]) =>
-    names.map((name) => encode('sqlite', columnOf(table, name), valueIn(row, name)));
-  const key = encoded(table.primaryKey);
-  const isRow = table.primaryKey.map((name: string) => `${quoted(name)} = ?`).join(' AND ');
-  if (kind === 'delete') return { sql: `DELETE FROM ${quoted(table.name)} WHERE ${isRow}`, parameters: key };
-  if (kind === 'insert')
-    return {
-      sql: `INSERT INTO ${quoted(table.name)} (${list(columns)}) VALUES (${columns.map(() => '?').join(', ')})`,
-      parameters: encoded(columns),
-    };
-  const changed = columns.slice(table.primaryKey.length);
-  return {
-    sql: `UPDATE ${quoted(table.name)} SET ${changed.map((name) => `${quoted(name)} = ?`).join(', ')} WHERE ${isRow}`,
-    parameters: [...encoded(changed), ...key],
-  };
-}
-
-function tokenStatements({ table, kind, search }: ChangeSet, { row }: WrittenRow): readonly Statement[] {
-  if (!search) return [];
+function tokenStatements({ table, kind }: ChangeSet, { row }: WrittenRow): readonly Statement[] {
   const name = quoted(tokensTable(table));
   const key = table.primaryKey.map((column: string) => encode('sqlite', table.columns[column], row[column]!));
-  const isRow = table.primaryKey.map((column: string) => `${quoted(column)} = ?`).join(' AND ');
   const statements: Statement[] = [];
-  if (kind !== 'insert') statements.push({ sql: `DELETE FROM ${name} WHERE ${isRow}`, parameters: key });
-  if (kind === 'delete') return statements;
-  const tokens = tokensOf(table, row);
+  if (kind !== 'insert')
+    statements.push({ sql: `DELETE FROM ${name} WHERE ${isRow(table, () => '?')}`, parameters: key });
+  const tokens = kind === 'delete' ? [] : tokensOf(table, row);
   if (tokens.length > 0)
     statements.push({
       sql:
@@ -57,38 +57,95 @@ function tokenStatements({ table, kind, search }: ChangeSet, { row }: WrittenRow
   return statements;
 }
 
-/** Everything in one statement, the rows of each set as one JSON text, so that its text depends on no number of rows. */
+/**
+ * Everything in one statement. Several rows that are written alike are one JSON text, so that the statement's text depends
+ * on no number of rows; one row alone is its values, which PostgreSQL takes in less time.
+ */
 function postgresStatement(sets: readonly ChangeSet[]): Statement {
-  const parameters = sets.map(rowsAsJson);
-  const parts = sets.map((set, i) => postgresPart(set, `$${i + 1}`));
-  const last = parts.pop()!;
-  if (parts.length === 0) return { sql: last, parameters };
-  return { sql: `WITH ${parts.map((part, i) => `"$${i}" AS (${part})`).join(', ')} ${last}`, parameters };
+  const shape = sets.map((set) => (set.rows.length === 1 ? set.shape : `${set.shape} many`)).join(';');
+  return {
+    sql: textOf(shape, () => postgresText(sets)),
+    parameters: sets.flatMap((set) =>
+      set.rows.length === 1 ? rowParameters('postgres', set, set.rows[0]!) : [rowsAsJson(set)],
+    ),
+  };
 }
 
-function rowsAsJson({ table, columns, rows, search, kind }: ChangeSet): string {
+function postgresText(sets: readonly ChangeSet[]): string {
+  let parameters = 0;
+  const next = () => `$${++parameters}`;
+  const parts = sets.map((set) => (set.rows.length === 1 ? rowText(set, next) : rowsText(set, next())));
+  const last = parts.pop()!;
+  if (parts.length === 0) return last;
+  return `WITH ${parts.map((part, i) => `"$${i}" AS (${part})`).join(', ')} ${last}`;
+}
+
+const isRow = (table: AnyTable, next: () => string): string =>
+  table.primaryKey.map((name: string) => `${quoted(name)} = ${next()}`).join(' AND ');
+
+/** Whether the tokens stand in the row itself. */
+const hasVector = (dialect: SqlDialect, { search, kind }: ChangeSet): boolean =>
+  dialect === 'postgres' && search && kind !== 'delete';
+
+/** The statement for one row; SQLite's parameters are all alike. */
+function rowText(set: ChangeSet, next: () => string): string {
+  const { table, kind, columns } = set;
+  const name = quoted(table.name);
+  if (kind === 'delete') return `DELETE FROM ${name} WHERE ${isRow(table, next)}`;
+  const written = kind === 'insert' ? columns : columns.slice(table.primaryKey.length);
+  const values = written.map(next);
+  const all = [...written];
+  if (hasVector(values[0] === '?' ? 'sqlite' : 'postgres', set)) {
+    all.push(SEARCH_COLUMN);
+    values.push(`array_to_tsvector(${next()}::text[])`);
+  }
+  if (kind === 'insert') return `INSERT INTO ${name} (${list(all)}) VALUES (${values.join(', ')})`;
+  const changes = all.map((column, i) => `${quoted(column)} = ${values[i]}`).join(', ');
+  return `UPDATE ${name} SET ${changes} WHERE ${isRow(table, next)}`;
+}
+
+/** In the order of `rowText`. */
+function rowParameters(dialect: SqlDialect, set: ChangeSet, row: WrittenRow): unknown[] {
+  const { table, kind, columns } = set;
+  const parameters: unknown[] = [];
+  const add = (name: string) => {
+    parameters.push(encode(dialect, columnOf(table, name), valueIn(row, name)));
+  };
+  const keys = table.primaryKey.length;
+  if (kind !== 'delete') for (let i = kind === 'insert' ? 0 : keys; i < columns.length; i++) add(columns[i]!);
+  if (hasVector(dialect, set)) parameters.push(tokensOf(table, row.row));
+  if (kind !== 'insert') for (let i = 0; i < keys; i++) add(columns[i]!);
+  return parameters;
+}
+
+function rowsAsJson(set: ChangeSet): string {
+  const { table, columns, rows } = set;
   return JSON.stringify(
     rows.map((row) => {
-      const object = Object.fromEntries(columns.map((name) => [name, valueIn(row, name)]));
-      return search && kind !== 'delete' ? { ...object, [SEARCH_COLUMN]: tokensOf(table, row.row) } : object;
+      const object: Record<string, unknown> = {};
+      for (const name of columns) object[name] = valueIn(row, name);
+      if (hasVector('postgres', set)) object[SEARCH_COLUMN] = tokensOf(table, row.row);
+      return object;
     }),
   );
 }
 
-function postgresPart({ table, kind, columns, search }: ChangeSet, parameter: string): string {
-  const tokens = search && kind !== 'delete';
+/** The statement for any number of rows. */
+function rowsText(set: ChangeSet, parameter: string): string {
+  const { table, kind, columns } = set;
+  const all = [...columns];
   const types = columns.map((name) => `${quoted(name)} ${columnType('postgres', columnOf(table, name).type)}`);
-  if (tokens) types.push(`${quoted(SEARCH_COLUMN)} text[]`);
+  if (hasVector('postgres', set)) {
+    all.push(SEARCH_COLUMN);
+    types.push(`${quoted(SEARCH_COLUMN)} text[]`);
+  }
   const rows = `json_to_recordset(${parameter}::json) AS "new" (${types.join(', ')})`;
-  const vector = `array_to_tsvector("new".${quoted(SEARCH_COLUMN)})`;
-  const all = [...columns, ...(tokens ? [SEARCH_COLUMN] : [])];
-  const value = (name: string) => (name === SEARCH_COLUMN ? vector : `"new".${quoted(name)}`);
+  const value = (name: string) =>
+    name === SEARCH_COLUMN ? `array_to_tsvector("new".${quoted(name)})` : `"new".${quoted(name)}`;
   if (kind === 'insert')
     return `INSERT INTO ${quoted(table.name)} (${list(all)}) SELECT ${all.map(value).join(', ')} FROM ${rows}`;
-  if (kind === 'delete') return `DELETE FROM ${quoted(table.name)} AS "old" USING ${rows} WHERE ${isSame(table)}`;
+  const isSame = table.primaryKey.map((name: string) => `"old".${quoted(name)} = "new".${quoted(name)}`).join(' AND ');
+  if (kind === 'delete') return `DELETE FROM ${quoted(table.name)} AS "old" USING ${rows} WHERE ${isSame}`;
   const changed = all.slice(table.primaryKey.length).map((name) => `${quoted(name)} = ${value(name)}`);
-  return `UPDATE ${quoted(table.name)} AS "old" SET ${changed.join(', ')} FROM ${rows} WHERE ${isSame(table)}`;
+  return `UPDATE ${quoted(table.name)} AS "old" SET ${changed.join(', ')} FROM ${rows} WHERE ${isSame}`;
 }
-
-const isSame = (table: AnyTable): string =>
-  table.primaryKey.map((name: string) => `"old".${quoted(name)} = "new".${quoted(name)}`).join(' AND ');

@@ -36,14 +36,13 @@ export class PendingKeys {
    * Throws `already_exists`.
    */
   change(key: unknown, from: StoredRow | undefined, to: StoredRow | undefined): boolean {
-    if (this.#unique.length === 0) return true;
-    const changes = this.#unique.flatMap(([name, columns]) => {
-      const [gives, takes] = [valuesOf(name, columns, from), valuesOf(name, columns, to)];
-      return gives === takes ? [] : [{ name, gives, takes }];
-    });
-    for (const { name, gives, takes } of changes) {
-      const rivals = [takes, gives].map((values) => (values === undefined ? undefined : this.#taken.get(values)));
-      if (rivals.some((rival) => rival !== undefined && rival !== key)) throw this.#refusal(name);
+    const changes: { readonly gives: string | undefined; readonly takes: string | undefined }[] = [];
+    for (const [name, columns] of this.#unique) {
+      const gives = valuesOf(name, columns, from);
+      const takes = valuesOf(name, columns, to);
+      if (gives === takes) continue;
+      if (this.#isTaken(takes, key) || this.#isTaken(gives, key)) throw this.#refusal(name);
+      changes.push({ gives, takes });
     }
     for (const { takes } of changes)
       if (takes !== undefined && this.#given.has(takes) && this.#given.get(takes) !== key) return false;
@@ -58,6 +57,11 @@ export class PendingKeys {
   clear(): void {
     this.#taken.clear();
     this.#given.clear();
+  }
+
+  /** By another row. */
+  #isTaken(values: string | undefined, key: unknown): boolean {
+    return values !== undefined && this.#taken.has(values) && this.#taken.get(values) !== key;
   }
 
   #refusal(name: string): StoreError {
