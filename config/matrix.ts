@@ -43,14 +43,37 @@ const variables = [
     kind: 'text',
     default: 'development',
     doc: 'Name of the environment; nothing is seeded in `production`.',
+    sets: [{ plugin: 'storage-sqlite', path: ['environment'] }],
   },
   {
     name: 'DB_TYPE',
     kind: 'choice',
-    choices: ['memdb'],
-    planned: ['postgres', 'sqlite'],
+    choices: ['memdb', 'sqlite'],
+    planned: ['postgres'],
     default: 'memdb',
     doc: 'Where the data is kept.',
+  },
+  {
+    name: 'DB_MIGRATE',
+    kind: 'choice',
+    choices: ['auto', 'manual'],
+    doc: 'Whether the start applies what the schema lacks; `auto` when it is not set, and `manual` in `production`.',
+    sets: [{ plugin: 'storage-sqlite', path: ['migrate'] }],
+  },
+  {
+    name: 'SQLITE_PATH',
+    kind: 'text',
+    default: 'data/tracker.db',
+    doc: 'File of the SQLite database; its folder is made.',
+    sets: [{ plugin: 'storage-sqlite', path: ['path'] }],
+  },
+  {
+    name: 'SQLITE_SYNCHRONOUS',
+    kind: 'choice',
+    choices: ['normal', 'full'],
+    default: 'normal',
+    doc: 'When a commit is on the disk: `full` is at once; with `normal` the last moments may be lost when the machine fails.',
+    sets: [{ plugin: 'storage-sqlite', path: ['synchronous'] }],
   },
   {
     name: 'CACHE_TYPE',
@@ -145,7 +168,7 @@ const ALWAYS = ['log', 'user', 'project', 'issue', 'api', 'grpc', 'rest', 'healt
 
 /** Which plugin each choice of a variable enables. */
 const CHOSEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  DB_TYPE: { memdb: 'storage-memdb' },
+  DB_TYPE: { memdb: 'storage-memdb', sqlite: 'storage-sqlite' },
   CACHE_TYPE: { memory: 'cache-memory' },
   COMMUNICATION_METHOD: { stream: 'transport-stream' },
 };

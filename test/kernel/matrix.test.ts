@@ -14,6 +14,11 @@ const prepared = async (env: Record<string, string>) => prepare((await settings(
 const sectionOf = async (env: Record<string, string>, plugin: string) =>
   (await prepared(env)).sections.get(plugin)?.config;
 
+/** What enables the plugins that are not enabled by default. */
+const ENABLED_BY: Readonly<Record<string, Record<string, string>>> = {
+  'storage-sqlite': { DB_TYPE: 'sqlite' },
+};
+
 const choices = matrix.variables.filter((variable) => variable.kind === 'choice');
 
 /** Every combination of one value for each variable. */
@@ -75,7 +80,7 @@ describe('the matrix of variables', () => {
     for (const variable of matrix.variables)
       for (const { plugin, path } of variable.sets ?? []) {
         const [text, value] = example(variable);
-        const section = await sectionOf({ [variable.name]: text }, plugin);
+        const section = await sectionOf({ ...ENABLED_BY[plugin], [variable.name]: text }, plugin);
         const found = path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], section);
         assert.deepEqual(found, value, variable.name);
       }
@@ -100,6 +105,10 @@ describe('the matrix of variables', () => {
       'HTTP_PORT rest.port',
       'HTTP_HOST rest.host',
       'CORS_ORIGINS rest.cors.origins',
+      'ENVIRONMENT storage-sqlite.environment',
+      'DB_MIGRATE storage-sqlite.migrate',
+      'SQLITE_PATH storage-sqlite.path',
+      'SQLITE_SYNCHRONOUS storage-sqlite.synchronous',
       'CACHE_TTL cache-memory.ttlSeconds',
       'MEMORY_CACHE_SIZE cache-memory.maxEntries',
       'SEED_USER_COUNT seed.counts.users',

@@ -71,7 +71,7 @@ const rules: Readonly<Record<string, Rule>> = {
     under(path, 'config') ||
     name === 'node:' ||
     (kind === 'type' && under(path, 'core/kernel')) ||
-    (kind === 'dynamic' && file === 'config/builtins.ts' && /^plugins\/[^/]+\/plugin\.ts$/.test(path)),
+    (kind === 'dynamic' && file === 'config/builtins.ts' && /^plugins\/[^/]+(\/[^/]+)?\/plugin\.ts$/.test(path)),
   plugins: (file, _of, { path, package: name }) =>
     path === 'core/kernel/index.ts' ||
     path === 'proto/descriptors.ts' ||

@@ -17,6 +17,8 @@ export interface ServerProcess {
   /** What it logged as warnings and errors. */
   readonly complaints: readonly string[];
   stop(): Promise<void>;
+  /** As `kill -9` does. */
+  kill(): Promise<void>;
 }
 
 /** `prefix`: a command that runs the process, such as taskset. Rejects when the process ends before it is ready. */
@@ -48,12 +50,15 @@ export async function startServer(
     memory: () => residentMiB(child),
     processorTime: () => processorTime(child),
     complaints,
-    async stop() {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    },
+    stop: () => ended(child, 'SIGTERM'),
+    kill: () => ended(child, 'SIGKILL'),
   };
+}
+
+async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
 }
 
 function residentMiB({ pid }: ChildProcess): number {

@@ -1,13 +1,16 @@
 import { z } from 'zod';
+import { schemaSettings } from '../schema/at-start.ts';
 
-export const settings = z.strictObject({
+const fileSettings = z.strictObject({
   /** The file; its folder is made. Beside it stand <path>-wal, <path>-shm and <path>.lock. */
   path: z.string().min(1).default('data/tracker.db'),
-  /** When a commit is on the disk: at once ('full'), or soon after ('normal'; see the README for what that risks). */
+  /** When a commit is on the disk: 'full' is at once, 'normal' soon after; docs/guides/databases.md says what that risks. */
   synchronous: z.enum(['normal', 'full']).default('normal'),
   /** Snapshots that are open at the same time, at most; who wants another waits. */
   readers: z.int().min(1).max(64).default(8),
 });
 
-export type SqliteSettings = z.infer<typeof settings>;
+export const settings = fileSettings.extend(schemaSettings);
+
+export type SqliteSettings = z.infer<typeof fileSettings>;
 export type Durability = SqliteSettings['synchronous'];
