@@ -65,10 +65,16 @@ export type ServiceDefinition = Readonly<Record<string, MethodDefinition>>;
 type Request<M extends MethodDefinition> = ReturnType<M['requestDeserialize']>;
 type Response<M extends MethodDefinition> = Parameters<M['responseSerialize']>[0];
 
-/** `(request, call) => response`, or an async generator where the method streams its response. */
+/**
+ * `(request, call) => response`; an async generator where the method streams its response. Where it streams its request,
+ * what comes first is an iterable of requests, each of them valid; it throws where one is not, and when the call ends.
+ */
 export type Handler<M extends MethodDefinition> = M['responseStream'] extends true
   ? (request: Request<M>, call: Call) => AsyncIterable<Response<M>>
-  : (request: Request<M>, call: Call) => Promise<Response<M>> | Response<M>;
+  : (
+      request: M['requestStream'] extends true ? AsyncIterable<Request<M>> : Request<M>,
+      call: Call,
+    ) => Promise<Response<M>> | Response<M>;
 export type Handlers<D extends ServiceDefinition> = { readonly [K in keyof D]: Handler<D[K]> };
 
 /** Who may call a method, and what the call does. Every method has one, or the start fails. */
@@ -81,9 +87,15 @@ export interface Policy {
   /**
    * 'read' changes nothing, and so may be repeated without thought. 'write' takes an idempotency key: the header (or
    * metadata) Idempotency-Key, or the field `request_id` where the request has one. A repeat with the same key gets the
-   * answer of the first, if that was a success, for as long as answers are kept; see `Call.remember`.
+   * answer of the first, if that was a success, for as long as answers are kept; see `Call.remember`. A method that
+   * streams its request takes no key.
    */
   readonly effect: 'read' | 'write';
+  /**
+   * 'loopback': only callers on the machine of the server, by the address of their connection; a call that came by a
+   * proxy there is one too. Others get PERMISSION_DENIED, LOOPBACK_ONLY. Absent = wherever the caller is.
+   */
+  readonly from?: 'loopback';
 }
 export type Policies<D extends ServiceDefinition> = { readonly [K in keyof D]: Policy };
 
@@ -114,6 +126,8 @@ export interface ApiMethod {
   readonly service: string;
   readonly name: string;
   readonly descriptor: DescMethod;
+  /** At most one of the two is true. */
+  readonly requestStream: boolean;
   readonly responseStream: boolean;
   readonly policy: Policy;
 }
@@ -136,6 +150,11 @@ export interface CallOrigin {
    * the server. Asked only when places become scarce.
    */
   connection?(): string;
+  /**
+   * The IP address at the other end of the connection, and never what a header says; undefined where there is none, as for
+   * a call from inside the process. Who has no address gets nothing that only some addresses may have.
+   */
+  peer?(): string | undefined;
   /** Gets the request id as soon as it is settled, before anything can fail. */
   readonly onRequestId?: (requestId: string) => void;
 }
@@ -153,6 +172,11 @@ export interface Api {
   readonly descriptors: Uint8Array;
   /** Rejects with CallError and nothing else. */
   unary(method: ApiMethod, request: Uint8Array | Message, origin: CallOrigin): Promise<Uint8Array>;
+  /**
+   * Rejects with CallError and nothing else. `requests` are read as the handler takes them, and must end or throw once the
+   * origin's signal is aborted.
+   */
+  clientStream(method: ApiMethod, requests: AsyncIterable<Uint8Array>, origin: CallOrigin): Promise<Uint8Array>;
   /** Throws CallError and nothing else. Ends when the iterator is returned or the origin's signal is aborted. */
   serverStream(method: ApiMethod, request: Uint8Array | Message, origin: CallOrigin): AsyncIterable<Uint8Array>;
 }

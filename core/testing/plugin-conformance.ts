@@ -194,6 +194,8 @@ function hasRoute({ descriptor }: ApiMethod): boolean {
   return options?.$unknown?.some(({ no }) => no === HTTP_OPTION) ?? false;
 }
 
+async function* nothing(): AsyncGenerator<never, void, undefined> {}
+
 async function callEmpty(served: Api, path: string): Promise<void> {
   const method = served.methods.get(path);
   if (!method) return;
@@ -201,7 +203,8 @@ async function callEmpty(served: Api, path: string): Promise<void> {
   const headers = new Map(method.policy.effect === 'write' ? [['idempotency-key', 'conformance']] : []);
   const origin: CallOrigin = { signal: gone.signal, header: (name) => headers.get(name) };
   try {
-    if (!method.responseStream) await served.unary(method, new Uint8Array(), origin);
+    if (method.descriptor.methodKind === 'unary') await served.unary(method, new Uint8Array(), origin);
+    else if (method.requestStream) await served.clientStream(method, nothing(), { ...origin, header: () => undefined });
     else {
       const messages = served.serverStream(method, new Uint8Array(), origin)[Symbol.asyncIterator]();
       const first = messages.next();

@@ -41,7 +41,7 @@ export class AccessLog {
 
   /** A stream takes as long as its reader likes. */
   #isSlow(method: BoundMethod | undefined, ms: number): boolean {
-    return this.#mode === 'slow' && ms > this.#slowMs && method?.responseStream === false;
+    return this.#mode === 'slow' && ms > this.#slowMs && method?.descriptor.methodKind === 'unary';
   }
 }
 

@@ -11,6 +11,7 @@ export interface BoundMethod extends ApiMethod {
 
 const ACCESS: readonly Policy['access'][] = ['anyone', 'caller', 'admin'];
 const EFFECTS: readonly Policy['effect'][] = ['read', 'write'];
+const FROM: readonly Policy['from'][] = ['loopback', undefined];
 const PATH = /^\/([\w.]+)\/(\w+)$/;
 
 /**
@@ -42,9 +43,9 @@ export function bindMethods(
       const policy = Object.hasOwn(value.policy, key) ? value.policy[key] : undefined;
       if (typeof handler !== 'function') problem(`${definition.path} has no handler: add handlers.${key}`);
       else if (policy === undefined) problem(`${definition.path} has no policy: add policy.${key}`);
-      else if (!ACCESS.includes(policy.access) || !EFFECTS.includes(policy.effect))
+      else if (!ACCESS.includes(policy.access) || !EFFECTS.includes(policy.effect) || !FROM.includes(policy.from))
         problem(
-          `policy.${key} of ${definition.path} must have an access of ${ACCESS.join(', ')} and an effect of ${EFFECTS.join(', ')}`,
+          `policy.${key} of ${definition.path} must have an access of ${ACCESS.join(', ')}, an effect of ${EFFECTS.join(', ')}, and a from of loopback or none`,
         );
       else
         methods.set(
@@ -75,8 +76,10 @@ function findMethod(path: string, registry: FileRegistry): DescMethod | undefine
 }
 
 function shapeProblem(definition: MethodDefinition, { methodKind }: DescMethod): string | undefined {
-  if (methodKind === 'client_streaming' || methodKind === 'bidi_streaming' || definition.requestStream)
-    return 'streams its request: the API offers unary calls and server streams';
+  if (methodKind === 'bidi_streaming')
+    return 'streams its request and its response: the API offers calls that stream one of them, or neither';
+  if (definition.requestStream !== (methodKind === 'client_streaming'))
+    return 'streams its request in the definition or in the descriptors, and not in both: generate both anew';
   if (definition.responseStream !== (methodKind === 'server_streaming'))
     return 'streams its response in the definition or in the descriptors, and not in both: generate both anew';
   return undefined;
@@ -94,6 +97,7 @@ function bind(
     service: descriptor.parent.typeName,
     name: descriptor.name,
     descriptor,
+    requestStream: definition.requestStream,
     responseStream: definition.responseStream,
     policy,
     plugin,

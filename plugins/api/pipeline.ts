@@ -1,4 +1,4 @@
-import { createFileRegistry, type FileRegistry, type Message } from '@bufbuild/protobuf';
+import { createFileRegistry, type DescMethod, type FileRegistry, type Message } from '@bufbuild/protobuf';
 import type { Actor, Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
 import { DomainError, failedPrecondition } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
@@ -8,6 +8,7 @@ import { cancelled, RunningCall } from './call.ts';
 import { isForeseen, toCallError } from './error-mapping.ts';
 import { Gate } from './gate.ts';
 import { fingerprint, type Idempotency, idempotencyKey } from './idempotency.ts';
+import { isLoopback } from './loopback.ts';
 import type { BoundMethod } from './methods.ts';
 import type { RequestReader } from './request.ts';
 import { Turns } from './turns.ts';
@@ -32,7 +33,7 @@ export interface Services {
 const ANONYMOUS: Actor = Object.freeze({ kind: 'anonymous', userId: null });
 
 /**
- * The steps of every call, in this order: request id and deadline; decoding and validation; is the call still
+ * The steps of every call, in this order: request id and deadline; may it come from there; decoding and validation; is the call still
  * wanted; a place among the running handlers, and a turn; the answer that is kept for its key, or the handler; the response; error
  * mapping; access log.
  */
@@ -72,7 +73,8 @@ export class Pipeline implements Api {
     const { defaultDeadlineMs, maxDeadlineMs } = this.#options;
     const call = this.#begin(method, Math.min(origin.deadline ?? now + defaultDeadlineMs, now + maxDeadlineMs), origin);
     try {
-      const bound = this.#find(method, false);
+      const bound = this.#find(method, 'unary');
+      admit(bound, origin);
       const message = this.#requests?.read(bound, request);
       call.throwIfOver();
       const key = bound.policy.effect === 'write' ? keyOf(message, origin) : undefined;
@@ -91,6 +93,31 @@ export class Pipeline implements Api {
     }
   }
 
+  async clientStream(method: ApiMethod, requests: AsyncIterable<Uint8Array>, origin: CallOrigin): Promise<Uint8Array> {
+    const startedAt = performance.now();
+    const call = this.#begin(method, origin.deadline ?? Number.POSITIVE_INFINITY, origin);
+    try {
+      const bound = this.#find(method, 'client_streaming');
+      admit(bound, origin);
+      if (origin.header('idempotency-key') !== undefined)
+        throw failedPrecondition(
+          'IDEMPOTENCY_UNSUPPORTED',
+          'a method that streams its request takes no idempotency key',
+        );
+      call.throwIfOver();
+      const messages = this.#readEach(bound, requests);
+      const answer = await call.race(this.#streams.run(origin, () => bound.handle(messages, call)));
+      const bytes = bound.definition.responseSerialize(answer);
+      this.#accessLog.ok(call, bound, performance.now() - startedAt);
+      return bytes;
+    } catch (error) {
+      throw this.#fail(error, call, performance.now() - startedAt);
+    } finally {
+      // A handler that still waits for something learns by its signal that nobody waits for it.
+      call.over(cancelled());
+    }
+  }
+
   async *serverStream(
     method: ApiMethod,
     request: Uint8Array | Message,
@@ -102,7 +129,8 @@ export class Pipeline implements Api {
     let place: string | undefined;
     let settled = false;
     try {
-      const bound = this.#find(method, true);
+      const bound = this.#find(method, 'server_streaming');
+      admit(bound, origin);
       const message = this.#requests?.read(bound, request);
       call.throwIfOver();
       place = this.#streams.enter(origin);
@@ -151,17 +179,20 @@ export class Pipeline implements Api {
     });
   }
 
+  async *#readEach(bound: BoundMethod, requests: AsyncIterable<Uint8Array>): AsyncGenerator<unknown, void, undefined> {
+    for await (const bytes of requests) yield this.#requests?.read(bound, bytes);
+  }
+
   #begin(method: ApiMethod, deadline: number, origin: CallOrigin): RunningCall {
     const requestId = requestIdOf(origin.requestId);
     origin.onRequestId?.(requestId);
     return new RunningCall(method.path, ANONYMOUS, requestId, deadline, origin.signal, this.#log);
   }
 
-  #find({ path }: ApiMethod, responseStream: boolean): BoundMethod {
+  #find({ path }: ApiMethod, kind: DescMethod['methodKind']): BoundMethod {
     const bound = this.methods.get(path);
     if (bound === undefined) throw new DomainError('UNIMPLEMENTED', 'UNKNOWN_METHOD', `there is no method ${path}`);
-    if (bound.responseStream !== responseStream)
-      throw new Error(`${path} was called as ${responseStream ? 'a stream' : 'unary'}, which it is not`);
+    if (bound.descriptor.methodKind !== kind) throw new Error(`${path} was called as ${kind}, which it is not`);
     return bound;
   }
 
@@ -191,6 +222,16 @@ export class Pipeline implements Api {
     else this.#accessLog.unforeseen(call, error, ms);
     return mapped;
   }
+}
+
+/** Throws PERMISSION_DENIED where the method is for callers on this machine, and this one is not known to be there. */
+function admit({ policy, path }: BoundMethod, origin: CallOrigin): void {
+  if (policy.from === 'loopback' && !isLoopback(origin.peer?.()))
+    throw new DomainError(
+      'PERMISSION_DENIED',
+      'LOOPBACK_ONLY',
+      `${path} takes calls from the server's own machine only`,
+    );
 }
 
 function keyOf(message: unknown, origin: CallOrigin): string | undefined {

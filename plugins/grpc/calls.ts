@@ -1,7 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   Metadata,
   type MethodDefinition,
   type Server,
+  type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
@@ -16,6 +18,7 @@ import type { OpenStreams } from './open-streams.ts';
 
 type Unary = ServerUnaryCall<Buffer, Uint8Array>;
 type Stream = ServerWritableStream<Buffer, Uint8Array>;
+type Upload = ServerReadableStream<Buffer, Uint8Array>;
 
 /** Registers every method of the API. Messages pass as bytes: the pipeline decodes, validates and encodes. */
 export function addMethods(server: Server, api: Api, streams: OpenStreams, log: Logger): void {
@@ -27,17 +30,20 @@ export function addMethods(server: Server, api: Api, streams: OpenStreams, log: 
     const serverStream = (call: Stream) => {
       stream(api, method, call, streams).catch(fail);
     };
+    const clientStream = (call: Upload, respond: sendUnaryData<Uint8Array>) => {
+      take(api, method, call, respond, streams).catch(fail);
+    };
     const definition: ServiceDefinition = { [method.name]: identity(method) };
-    const handlers: UntypedServiceImplementation = { [method.name]: method.responseStream ? serverStream : unary };
-    server.addService(definition, handlers);
+    const handler = method.requestStream ? clientStream : method.responseStream ? serverStream : unary;
+    server.addService(definition, { [method.name]: handler } as UntypedServiceImplementation);
   }
 }
 
-function identity({ path, responseStream }: ApiMethod): MethodDefinition<Buffer, Uint8Array> {
+function identity({ path, requestStream, responseStream }: ApiMethod): MethodDefinition<Buffer, Uint8Array> {
   const pass = (bytes: Buffer) => bytes;
   return {
     path,
-    requestStream: false,
+    requestStream,
     responseStream,
     requestSerialize: pass,
     requestDeserialize: pass,
@@ -52,9 +58,51 @@ function toBuffer(bytes: Uint8Array): Buffer {
 
 async function answer(api: Api, method: ApiMethod, call: Unary, respond: sendUnaryData<Uint8Array>): Promise<void> {
   const origin = new GrpcOrigin(call);
+  await settle(api.unary(method, call.request, origin), origin, call, respond);
+}
+
+/** What the handler has not taken when it answers, or when the server drains, is not read any more. */
+async function take(
+  api: Api,
+  method: ApiMethod,
+  call: Upload,
+  respond: sendUnaryData<Uint8Array>,
+  streams: OpenStreams,
+): Promise<void> {
+  const origin = new GrpcOrigin(call);
+  const closed = streams.add(() => {
+    origin.shutDown();
+    call.destroy();
+  });
+  try {
+    await settle(api.clientStream(method, requestsOf(call, origin), origin), origin, call, respond);
+  } finally {
+    closed();
+    call.destroy();
+  }
+}
+
+/** What comes until the caller has ended it; throws where the caller goes or the server drains before that. */
+async function* requestsOf(call: Upload, { signal }: GrpcOrigin): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const message of call) yield message;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  // A caller that goes seems to end its messages first: grpc-js says that it has gone later in the same turn.
+  await setImmediate();
+  if (signal.aborted) throw signal.reason ?? new DomainError('CANCELLED', 'CANCELLED', 'the caller cancelled the call');
+}
+
+async function settle(
+  answered: Promise<Uint8Array>,
+  origin: GrpcOrigin,
+  call: Unary | Upload,
+  respond: sendUnaryData<Uint8Array>,
+): Promise<void> {
   let response: Uint8Array;
   try {
-    response = await api.unary(method, call.request, origin);
+    response = await answered;
   } catch (error) {
     origin.signal.finish();
     respond(status(error as CallError, origin));
@@ -110,10 +158,10 @@ class GrpcOrigin implements CallOrigin {
   readonly requestId?: string;
   readonly deadline?: number;
   readonly signal: CallCancellation;
-  readonly #call: Unary | Stream;
+  readonly #call: Unary | Stream | Upload;
   #settledRequestId = '';
 
-  constructor(call: Unary | Stream) {
+  constructor(call: Unary | Stream | Upload) {
     this.#call = call;
     this.signal = new CallCancellation(call);
     const requestId = this.header('x-request-id');
@@ -129,6 +177,11 @@ class GrpcOrigin implements CallOrigin {
   /** Address and port of the client. */
   connection(): string {
     return this.#call.getPeer();
+  }
+
+  peer(): string | undefined {
+    // 'address:port', without brackets around an IPv6 address.
+    return /^(.+):\d+$/.exec(this.#call.getPeer())?.[1];
   }
 
   onRequestId(requestId: string): void {

@@ -1,16 +1,19 @@
-import type { ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { EventEmitter } from 'node:events';
 import type { Cancellation, CancellationListener } from '../../core/contracts/cancellation.ts';
+
+/** A call of grpc-js, of any kind. */
+type Call = EventEmitter & { readonly cancelled: boolean };
 
 /** Whether the caller of a gRPC call has gone, or the server stops. Costs nothing until somebody listens. */
 export class CallCancellation implements Cancellation {
   reason: unknown;
-  readonly #call: ServerUnaryCall<Buffer, Uint8Array> | ServerWritableStream<Buffer, Uint8Array>;
+  readonly #call: Call;
   #listeners: readonly CancellationListener[] = [];
   #watching = false;
   #aborted = false;
   #finished = false;
 
-  constructor(call: ServerUnaryCall<Buffer, Uint8Array> | ServerWritableStream<Buffer, Uint8Array>) {
+  constructor(call: Call) {
     this.#call = call;
   }
 

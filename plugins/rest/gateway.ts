@@ -132,7 +132,8 @@ async function call(
     const value = headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
   };
-  const bytes = await api.unary(route.method, message, { requestId, signal: departure, header });
+  const peer = () => request.socket.remoteAddress;
+  const bytes = await api.unary(route.method, message, { requestId, signal: departure, header, peer });
   const representing = represent(ctx, route.write(bytes), known, gzip);
   if (representing !== undefined) await representing;
 }

@@ -163,15 +163,17 @@ describe('the start of the api plugin', () => {
     assert.match(message, /plugin 'one': \/echopb.EchoService\/Count is in the descriptors and not in the definition/);
   });
 
-  it('refuses a method that streams its request', async () => {
-    const policy = { upload: echo.policy['echo']! };
-    const upload: ServiceContribution = {
-      definition: definitionOf('echopb.UploadService'),
+  it('refuses a method that streams both ways', async () => {
+    const chat: ServiceContribution = {
+      definition: definitionOf('echopb.ChatService'),
       descriptors,
-      handlers: { upload: () => ({}) },
-      policy,
+      handlers: { chat: () => ({}) },
+      policy: { chat: echo.policy['echo']! },
     };
-    assert.match(await refusal(['one', upload]), /plugin 'one': \/echopb.UploadService\/Upload streams its request/);
+    assert.match(
+      await refusal(['one', chat]),
+      /plugin 'one': \/echopb.ChatService\/Chat streams its request and its response/,
+    );
   });
 
   it('refuses one service of two plugins, and names both', async () => {

@@ -38,7 +38,16 @@ export function fakeApi(
           effect: /^(Get|List|Match)/.test(descriptor.name) ? 'read' : 'write',
         };
         const responseStream = descriptor.methodKind !== 'unary';
-        methods.set(path, { path, service: type.typeName, name: descriptor.name, descriptor, responseStream, policy });
+        const requestStream = false;
+        methods.set(path, {
+          path,
+          service: type.typeName,
+          name: descriptor.name,
+          descriptor,
+          requestStream,
+          responseStream,
+          policy,
+        });
       }
   return {
     methods,
@@ -54,6 +63,9 @@ export function fakeApi(
       return toBinary(output, create(output, response as MessageInitShape<typeof output>));
     },
     serverStream() {
+      throw new Error('nothing streams here');
+    },
+    clientStream() {
       throw new Error('nothing streams here');
     },
   };
