@@ -14,5 +14,6 @@ export const builtins: Builtins = {
   grpc: () => import('../plugins/grpc/plugin.ts'),
   rest: () => import('../plugins/rest/plugin.ts'),
   health: () => import('../plugins/health/plugin.ts'),
+  admin: () => import('../plugins/admin/plugin.ts'),
   seed: () => import('../plugins/seed/plugin.ts'),
 };

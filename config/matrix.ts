@@ -135,6 +135,12 @@ const variables = [
     sets: [{ plugin: 'seed', path: ['relationships'] }],
   },
   {
+    name: 'ADMIN_API',
+    kind: 'switch',
+    default: 'true',
+    doc: 'Whether export and import are offered, to callers on this machine; `false` where a proxy on it passes on gRPC.',
+  },
+  {
     name: 'LOG_LEVEL',
     kind: 'choice',
     choices: ['debug', 'info', 'warn', 'error', 'silent'],
@@ -183,6 +189,8 @@ function plugins(values: VariableValues) {
   const environment = values.get('ENVIRONMENT');
   if (environment && String(environment.value).toLowerCase() !== 'production')
     list.push({ use: 'seed', origin: originOf('ENVIRONMENT', environment.origin) });
+  const admin = values.get('ADMIN_API');
+  if (admin?.value === true) list.push({ use: 'admin', origin: originOf('ADMIN_API', admin.origin) });
   return list;
 }
 

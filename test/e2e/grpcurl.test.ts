@@ -42,6 +42,7 @@ describe('grpcurl', function () {
   it('lists every service', async () => {
     const { stdout } = await grpcurl(at(), 'list');
     assert.deepEqual(stdout.trim().split('\n').sort(), [
+      'adminpb.AdminService',
       'grpc.health.v1.Health',
       'grpc.reflection.v1.ServerReflection',
       'grpc.reflection.v1alpha.ServerReflection',

@@ -66,7 +66,7 @@ const rules: Readonly<Record<string, Rule>> = {
     ['node:', 'fast-check'].includes(name) ||
     // A plugin is tested in the tracker as its configuration makes it.
     ['core/cli/configuration.ts', 'config/builtins.ts'].includes(path),
-  'core/cli': (_file, _of, { path, package: name }) => under(path, 'core', 'config') || name !== '',
+  'core/cli': (_file, _of, { path, package: name }) => under(path, 'core', 'config', 'proto/gen') || name !== '',
   config: (file, { kind }, { path, package: name }) =>
     under(path, 'config') ||
     name === 'node:' ||
@@ -95,6 +95,8 @@ export function forbiddenImports(file: string, source: string): string[] {
 /** Packages that several folders may import. */
 const SHARED: Readonly<Record<string, (folder: string) => boolean>> = {
   zod: (folder) => folder.startsWith('plugins/'),
+  // The servers', and the command's as a client of a running one.
+  '@grpc/grpc-js': (folder) => ['plugins/grpc', 'core/cli'].includes(folder),
   '@bufbuild/protobuf': (folder) => ['plugins/api', 'plugins/grpc', 'plugins/rest', 'core/contracts'].includes(folder),
 };
 
