@@ -17,15 +17,21 @@ commands
   migrate plan | apply [--allow-destructive] | status
           show what differs between the database's schema and what the plugins declare, make it the same, or say
           whether it is; plan and status exit with 3 when something is to be done
+  export [--to host:port] [file]
+          write everything that a running tracker holds to a file; without one, or for '-', to stdout
+  import [--to host:port] file
+          load such a file, or stdin for '-', into a running tracker that is empty
 
 options
+  --to host:port  the tracker to call, on this machine; localhost and GRPC_PORT unless given
   -h, --help      print this
   -v, --version   print the version
 
 Settings are variables (docs/reference/settings.md), and a file that TRACKER_CONFIG names.
 `;
 
-const WITH_ARGUMENTS = ['migrate'];
+/** Those that take arguments check them themselves. */
+const WITH_ARGUMENTS = ['migrate', 'export', 'import'];
 
 /** A bad argument: the message is its own text. */
 class UsageError extends Error {}
@@ -47,6 +53,8 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
     if (!parsed) throw new UsageError(args.join(' ') || 'migrate');
     return migrate(await ownSettings(), parsed);
   },
+  export: async (args) => (await import('./move.ts')).move('export', args, ownSettings),
+  import: async (args) => (await import('./move.ts')).move('import', args, ownSettings),
   '--help': async () => {
     process.stdout.write(USAGE);
     return 0;
