@@ -248,6 +248,7 @@ describe('a server stream over gRPC', () => {
     });
     const { error } = await read(server.count({}, { deadline: Date.now() + 200 }));
     assert.equal(error?.code, status.DEADLINE_EXCEEDED);
-    assert.equal(await ended, 'DEADLINE_EXCEEDED');
+    // The client counts too, and cancels: the server learns of that before or behind its own deadline.
+    assert.ok(['DEADLINE_EXCEEDED', 'CANCELLED'].includes(String(await ended)));
   });
 });
