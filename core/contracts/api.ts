@@ -2,7 +2,7 @@ import type { DescMethod, FileRegistry, Message } from '@bufbuild/protobuf';
 import type { Logger } from '../kernel/plugin.ts';
 import { point, token } from '../kernel/plugin.ts';
 import type { Cancellation } from './cancellation.ts';
-import type { Code, FieldViolation } from './errors.ts';
+import type { Code, DomainError, FieldViolation } from './errors.ts';
 import type { WriteTransaction } from './store.ts';
 
 /**
@@ -31,6 +31,10 @@ export interface Call {
    * core/lib/write-once.ts. Where the caller gave no key, does nothing and asks for no answer.
    */
   remember(tx: WriteTransaction, answer: () => unknown): Promise<void>;
+  /** Whatever error the call ends with gets this metadata too, as it is then: where to resume a stream. */
+  explainErrors(metadata: () => Readonly<Record<string, string>>): void;
+  /** Ends the call with this error, also while its caller takes nothing of a stream. Only the first end counts. */
+  fail(error: DomainError): void;
 }
 
 /** Who calls, and how long it matters: what a service hands on to its transactions. R is what the service returns. */
@@ -155,6 +159,11 @@ export interface CallOrigin {
    * a call from inside the process. Who has no address gets nothing that only some addresses may have.
    */
   peer?(): string | undefined;
+  /**
+   * Told when a stream is over, for a server that waits until its caller takes more: asked for the next message, the
+   * stream throws why it ended.
+   */
+  onOver?(): void;
   /** Gets the request id as soon as it is settled, before anything can fail. */
   readonly onRequestId?: (requestId: string) => void;
 }

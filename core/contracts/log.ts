@@ -1,6 +1,8 @@
 import { token } from '../kernel/plugin.ts';
+import type { Cancellation } from './cancellation.ts';
 import { DomainError } from './errors.ts';
 import type { Where } from './query.ts';
+import type { ReadTransaction } from './store.ts';
 import { defineTable, int64, type Json, json, text, timestamp, uuid } from './tables.ts';
 
 /**
@@ -101,19 +103,29 @@ export interface ChangeLog {
   /** The seq of the newest event, 0 when there is none. */
   head(): Promise<number>;
   /**
+   * The same as a transaction sees it, with the ids of the events that it sees and that have no seq yet: what they did
+   * is in its snapshot, and they follow later.
+   */
+  headIn(tx: ReadTransaction): Promise<{ readonly seq: number; readonly pending: ReadonlySet<string> }>;
+  /**
    * The events after a position, in order. Ends between transactions, so it may return a few more than `limit`
    * (default 500). Empty when nothing follows. Throws `logTrimmed` where events after the position are no longer kept.
    */
   read(options: {
     readonly after: number;
     readonly limit?: number;
-    readonly signal?: AbortSignal;
+    readonly signal?: Cancellation;
   }): Promise<readonly Change[]>;
   /**
    * Calls the listener with at least every event that is committed after this call, and after the store was ready, in
    * order, whole transactions at a time, once each. A listener must not throw and must not wait. Returns the end.
    */
   follow(listener: (changes: readonly Change[]) => void): () => void;
+  /**
+   * The seq up to which those who follow have been told, or are being told right now; undefined before the store was
+   * ready. Who has read the log up to it, and follows in the same turn, misses nothing.
+   */
+  followed(): number | undefined;
   /**
    * An entity's history, oldest first unless `descending`. `where` is of the columns of `historyTable`. `after` is the
    * `next` of the page before.

@@ -111,3 +111,15 @@ export interface ProjectContents {
 }
 
 export const projectContents = point<ProjectContents>('projects.contents');
+
+/** How something that lives in projects is shown in StreamProjectUpdates, besides that it changed. */
+export interface ProjectEntity {
+  /** As its events name it: 'issue'. */
+  readonly entity: string;
+  /** The full name of its message: 'issuepb.Issue'. */
+  readonly message: string;
+  /** That message's bytes, of what the event says is `after` the change. */
+  encode(after: NonNullable<Json>): Uint8Array;
+}
+
+export const projectEntities = point<ProjectEntity>('projects.entities');

@@ -19,6 +19,7 @@ export class RunningCall implements Call, Cancellation, Watched {
   readonly deadline: number;
   /** Stores the answer under the caller's key; undefined where the caller gave none. */
   keep: ((tx: WriteTransaction, answer: unknown) => Promise<void>) | undefined;
+  #explanation: (() => Readonly<Record<string, string>>) | undefined;
   readonly #origin: Cancellation;
   readonly #baseLog: Logger;
   #log: Logger | undefined;
@@ -75,6 +76,19 @@ export class RunningCall implements Call, Cancellation, Watched {
 
   async remember(tx: WriteTransaction, answer: () => unknown): Promise<void> {
     await this.keep?.(tx, answer());
+  }
+
+  explainErrors(metadata: () => Readonly<Record<string, string>>): void {
+    this.#explanation = metadata;
+  }
+
+  /** What goes into the metadata of the call's error besides its own. */
+  get explanation(): Readonly<Record<string, string>> | undefined {
+    return this.#explanation?.();
+  }
+
+  fail(error: DomainError): void {
+    this.over(error);
   }
 
   /** Throws when the call is over: cancelled, or past its deadline. */

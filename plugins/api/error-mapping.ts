@@ -21,12 +21,26 @@ export function isForeseen(error: unknown): error is CallError | DomainError {
 
 /**
  * What the caller gets to see of an error. A domain error goes out as it is, in bounds; anything else becomes
- * INTERNAL and shows nothing but the request id.
+ * INTERNAL and shows nothing but the request id. `explanation` goes into the metadata of either.
  */
-export function toCallError(error: unknown, requestId: string): CallError {
+export function toCallError(
+  error: unknown,
+  requestId: string,
+  explanation?: Readonly<Record<string, string>>,
+): CallError {
   if (isCallError(error)) return error;
   const shown = isForeseen(error)
     ? error
     : new DomainError('INTERNAL', 'INTERNAL', 'internal error', { metadata: { requestId } });
-  return new CallError(inBounds(shown));
+  return new CallError(inBounds(explanation ? explained(shown, explanation) : shown));
+}
+
+function explained(error: DomainError, explanation: Readonly<Record<string, string>>): DomainError {
+  const { code, reason, message, fields, retryAfterMs } = error;
+  const metadata = { ...explanation, ...error.metadata };
+  return new DomainError(code, reason, message, {
+    fields,
+    metadata,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 }

@@ -134,6 +134,7 @@ export class Pipeline implements Api {
       const message = this.#requests?.read(bound, request);
       call.throwIfOver();
       place = this.#streams.enter(origin);
+      if (origin.onOver) call.addEventListener('abort', { handleEvent: () => origin.onOver?.() });
       messages = this.#iterate(bound, message, call, place);
       for (;;) {
         const next = await call.race(messages.next());
@@ -217,7 +218,7 @@ export class Pipeline implements Api {
   }
 
   #fail(error: unknown, call: RunningCall, ms: number): CallError {
-    const mapped = toCallError(error, call.requestId);
+    const mapped = toCallError(error, call.requestId, call.explanation);
     if (isForeseen(error)) this.#accessLog.failed(call, mapped, ms);
     else this.#accessLog.unforeseen(call, error, ms);
     return mapped;

@@ -26,7 +26,7 @@ export default definePlugin({
     defaultDeadlineMs: milliseconds.default(30_000),
     maxDeadlineMs: milliseconds.default(300_000),
     maxCalls: count.default(1000),
-    maxStreams: count.default(1000),
+    maxStreams: count.default(10_000),
     /** How long the answers of calls with an idempotency key are kept for repeats. */
     answersKeptMs: z.number().int().min(1000).max(2_592_000_000).default(86_400_000),
     /** How often those that are over are deleted. */

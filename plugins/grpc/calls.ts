@@ -117,6 +117,7 @@ async function stream(api: Api, method: ApiMethod, call: Stream, streams: OpenSt
   const origin = new GrpcOrigin(call);
   const closed = streams.add(() => origin.shutDown());
   const writable = new Writable(call);
+  origin.onOver = () => writable.over();
   let begun = false;
   try {
     for await (const message of api.serverStream(method, call.request, origin)) {
@@ -134,10 +135,11 @@ async function stream(api: Api, method: ApiMethod, call: Stream, streams: OpenSt
   }
 }
 
-/** A cancelled call never emits 'drain', so whoever waits for that has to wake up for either. */
+/** A cancelled call never emits 'drain', so whoever waits for that has to wake up for either, and for the call's end. */
 class Writable {
   readonly #call: Stream;
   #wake = () => {};
+  #over = false;
 
   constructor(call: Stream) {
     this.#call = call;
@@ -145,8 +147,13 @@ class Writable {
     for (const event of ['drain', 'cancelled', 'close']) call.on(event, wake);
   }
 
+  over(): void {
+    this.#over = true;
+    this.#wake();
+  }
+
   async again(): Promise<void> {
-    if (this.#call.cancelled || this.#call.destroyed) return;
+    if (this.#over || this.#call.cancelled || this.#call.destroyed) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
@@ -158,6 +165,7 @@ class GrpcOrigin implements CallOrigin {
   readonly requestId?: string;
   readonly deadline?: number;
   readonly signal: CallCancellation;
+  onOver?: () => void;
   readonly #call: Unary | Stream | Upload;
   #settledRequestId = '';
 

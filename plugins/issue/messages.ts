@@ -1,8 +1,9 @@
 import type { HistoryEntry } from '../../core/contracts/log.ts';
+import type { ProjectEntity } from '../../core/contracts/projects.ts';
 import type { Json } from '../../core/contracts/tables.ts';
 import { etagOf } from '../../core/lib/etags.ts';
 import { toTimestamp } from '../../core/lib/time.ts';
-import type { HistoryEntry as HistoryEntryMessage, Issue } from '../../proto/gen/issue/v1/issue.ts';
+import { type HistoryEntry as HistoryEntryMessage, Issue } from '../../proto/gen/issue/v1/issue.ts';
 import type { IssueRow } from './table.ts';
 
 export function issueOf(row: IssueRow): Issue {
@@ -24,6 +25,13 @@ export function issueOf(row: IssueRow): Issue {
     etag: etagOf(row),
   };
 }
+
+/** An issue as the stream of updates shows it: what its events say is its row. */
+export const shownIssue: ProjectEntity = {
+  entity: 'issue',
+  message: 'issuepb.Issue',
+  encode: (after) => Issue.encode(issueOf(after as unknown as IssueRow)).finish(),
+};
 
 export function historyEntryOf(entry: HistoryEntry): HistoryEntryMessage {
   return {

@@ -1,3 +1,4 @@
+import type { Cancellation } from '../../core/contracts/cancellation.ts';
 import {
   type Change,
   type ChangeKind,
@@ -7,8 +8,8 @@ import {
   historyTable,
   logTrimmed,
 } from '../../core/contracts/log.ts';
-import { and, eq, type Order, range } from '../../core/contracts/query.ts';
-import type { Store, TableReader } from '../../core/contracts/store.ts';
+import { and, eq, isNull, type Order, range } from '../../core/contracts/query.ts';
+import type { ReadTransaction, Store, TableReader } from '../../core/contracts/store.ts';
 import type { Json, Row } from '../../core/contracts/tables.ts';
 import { cursorOf } from '../../core/lib/cursor.ts';
 import { fitting } from '../../core/lib/list.ts';
@@ -32,6 +33,19 @@ export class StoreChangeLog {
     return this.#store.read((tx) => newestSeq(tx.table(changesTable)));
   }
 
+  async headIn(tx: ReadTransaction): Promise<{ readonly seq: number; readonly pending: ReadonlySet<string> }> {
+    const table = tx.table(changesTable);
+    const pending = new Set<string>();
+    for (let last: string | undefined, more = this.#store.shared; more; ) {
+      const where = last === undefined ? isNull('seq') : and(isNull('seq'), range('id', { gt: last }));
+      const page = await table.find({ where, limit: DEFAULT_LIMIT });
+      for (const { id } of page.rows) pending.add(id);
+      last = page.rows.at(-1)?.id ?? last;
+      more = page.next !== undefined;
+    }
+    return { seq: await newestSeq(table), pending };
+  }
+
   read({
     after,
     limit = DEFAULT_LIMIT,
@@ -39,7 +53,7 @@ export class StoreChangeLog {
   }: {
     readonly after: number;
     readonly limit?: number;
-    readonly signal?: AbortSignal;
+    readonly signal?: Cancellation;
   }): Promise<readonly Change[]> {
     return this.#store.read(
       async (tx) => {

@@ -39,8 +39,9 @@ export default definePlugin({
     const reader = new StoreChangeLog(deps.store);
     const tailer = new Tailer(reader, log);
     defer('tailer', () => tailer.close());
+    const following = { follow: tailer.follow.bind(tailer), followed: tailer.followed.bind(tailer) };
     return {
-      provides: { changeLog: Object.assign(reader, { follow: tailer.follow.bind(tailer) }) },
+      provides: { changeLog: Object.assign(reader, following) },
       async start(_collected, start) {
         const ended = new AbortController();
         const { signal } = ended;

@@ -32,6 +32,10 @@ export class Tailer {
     return () => this.#listeners.delete(listener);
   }
 
+  followed(): number | undefined {
+    return this.#open ? this.#position : undefined;
+  }
+
   /** Something may have been appended. Cheap to call, also when nothing was. */
   wake(): void {
     this.#woken = true;

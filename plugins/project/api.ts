@@ -1,10 +1,14 @@
-import { type ServiceContribution, service } from '../../core/contracts/api.ts';
+import { type Call, type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
 import { invalidField } from '../../core/contracts/errors.ts';
 import { camelCase, maskedFields } from '../../core/lib/masks.ts';
 import { answerOnce } from '../../core/lib/write-once.ts';
 import { descriptors } from '../../proto/descriptors.ts';
-import { ProjectServiceService, type UpdateWorkflowRequest } from '../../proto/gen/project/v1/project.ts';
+import {
+  ProjectServiceService,
+  type StreamProjectUpdatesRequest,
+  type UpdateWorkflowRequest,
+} from '../../proto/gen/project/v1/project.ts';
 import { memberList, projectList } from './lists.ts';
 import type { MemberService } from './members.ts';
 import { memberOf, type ProjectView, projectOf, workflowOf } from './messages.ts';
@@ -12,6 +16,15 @@ import type { ProjectService } from './service.ts';
 import type { MemberRow } from './tables.ts';
 import type { WorkflowDraft } from './workflow-check.ts';
 import type { ChangedWorkflow, WorkflowService } from './workflows.ts';
+
+/** Messages of the stream come encoded: each is one for all who get it. */
+const definition = {
+  ...ProjectServiceService,
+  streamProjectUpdates: {
+    ...ProjectServiceService.streamProjectUpdates,
+    responseSerialize: (bytes: Uint8Array) => bytes as Buffer,
+  },
+};
 
 const projectAnswer = (view: ProjectView) => ({ project: projectOf(view) });
 const memberAnswer = (row: MemberRow) => ({ member: memberOf(row) });
@@ -59,10 +72,11 @@ export function projectApi(
   projects: ProjectService,
   members: MemberService,
   workflows: WorkflowService,
+  updates: (request: StreamProjectUpdatesRequest, call: Call) => AsyncIterable<Uint8Array>,
   clock: Clock,
 ): ServiceContribution {
   return service({
-    definition: ProjectServiceService,
+    definition,
     descriptors,
     policy: {
       createProject: { access: 'caller', effect: 'write' },
@@ -78,6 +92,7 @@ export function projectApi(
       listProjectMembers: { access: 'caller', effect: 'read' },
       getWorkflow: { access: 'caller', effect: 'read' },
       updateWorkflow: { access: 'caller', effect: 'write' },
+      streamProjectUpdates: { access: 'caller', effect: 'read' },
     },
     handlers: {
       createProject: (request, call) => answerOnce(call, projectAnswer, (caller) => projects.create(request, caller)),
@@ -122,6 +137,7 @@ export function projectApi(
         const patch = workflowPatch(request);
         return answerOnce(call, workflowAnswer, (caller) => workflows.update(projectId, patch, mappings, etag, caller));
       },
+      streamProjectUpdates: updates,
     },
   });
 }

@@ -25,7 +25,7 @@ async function settingsOf(name: string): Promise<[string, unknown][]> {
 
 describe('docs/reference/limits.md', () => {
   it('has every setting that is a limit, with its default, and no other', async () => {
-    const settings = (await Promise.all(['admin', 'api', 'grpc', 'log', 'rest'].map(settingsOf))).flat();
+    const settings = (await Promise.all(['admin', 'api', 'grpc', 'log', 'project', 'rest'].map(settingsOf))).flat();
     const limits = settings.filter(([name]) => LIMIT.test(name.slice(name.indexOf('.') + 1)));
     assert.ok(limits.length >= 18, `${limits.length} limits`);
     assert.deepEqual(

@@ -295,4 +295,35 @@ describe('a stream in the pipeline', () => {
     assert.equal(await collect(open()), 1);
     await running.stop();
   });
+
+  it('is ended by its handler while its reader has a message in hand, with what the handler explains', async () => {
+    let running: Call | undefined;
+    let place = 0;
+    const {
+      running: booted,
+      api,
+      method,
+    } = await bootEcho({
+      async *count(_request, call) {
+        running = call;
+        call.explainErrors(() => ({ place: `${place}` }));
+        for (;;) {
+          place += 1;
+          yield {};
+        }
+      },
+    });
+    let over = 0;
+    const told = origin({ onOver: () => void over++ });
+    const iterator = api.serverStream(method(COUNT), endless, told)[Symbol.asyncIterator]();
+    await iterator.next();
+    await iterator.next();
+    running?.fail(new DomainError('RESOURCE_EXHAUSTED', 'SLOW', 'too slow', { metadata: { own: '1' } }));
+    running?.fail(new DomainError('INTERNAL', 'LATER', 'only the first end counts'));
+    assert.equal(over, 1);
+    const { code, reason, metadata, status } = await failure(iterator.next());
+    assert.deepEqual([code, reason, metadata], ['RESOURCE_EXHAUSTED', 'SLOW', { own: '1', place: '2' }]);
+    assert.deepEqual(decodeStatus(status).info?.metadata, { own: '1', place: '2' });
+    await booted.stop();
+  });
 });

@@ -3,7 +3,8 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { Any } from "../../google/protobuf/any.ts";
 import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 
@@ -329,6 +330,78 @@ export interface UpdateWorkflowResponse {
     | undefined;
   /** How many issues got another value; each has an event. */
   changedIssues: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface StreamProjectUpdatesRequest {
+  /**
+   * Which projects; empty = all, also those that are made later. INVALID_ARGUMENT when one of them does not exist; one that
+   * was deleted may be there together with a resume token.
+   */
+  projectIds: string[];
+  /** The last one that was received: what came after it follows. Empty = what happens from now on. */
+  resumeToken: string;
+  /** The projects as they are come first, then what has changed since. Not together with a resume token. */
+  includeSnapshot: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface StreamProjectUpdatesResponse {
+  /**
+   * Where to go on after this message. Empty in all messages of a transaction but the last, and in a snapshot: there is no
+   * going on from the middle of them.
+   */
+  resumeToken: string;
+  message?: { $case: "update"; value: ProjectUpdate } | //
+  /** One project as it is; only with include_snapshot. */
+  { $case: "snapshot"; value: Project } | //
+  /**
+   * Says that nothing is missing up to its token: the first comes when the stream has reached what is now (at once, after
+   * the snapshot, or after what followed the resume token), the others while nothing else is there to send.
+   */
+  { $case: "heartbeat"; value: StreamHeartbeat } | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** One change in one project. Those of one transaction come one after the other, with nothing in between. */
+export interface ProjectUpdate {
+  projectId: string;
+  /** Counts the transactions that changed the project or anything in it: by one, without a gap. */
+  revision: bigint;
+  /** Its place among the updates of this transaction in this project, from 0. */
+  ordinal: number;
+  /** UUIDv7; the same wherever this change is told. */
+  eventId: string;
+  /** The same for all changes of the transaction, in other projects too. */
+  transactionId: string;
+  /** UTC, microseconds. */
+  time?:
+    | Timestamp
+    | undefined;
+  /** The user who did it; empty for nobody known. */
+  actorId: string;
+  /** project, project_member, workflow, issue, or what a plugin has in projects. */
+  entity: string;
+  entityId: string;
+  /** CREATED, UPDATED or DELETED. */
+  kind: string;
+  changedFields: string[];
+  /**
+   * The entity after the change, such as an issuepb.Issue; absent when it was deleted. An issue whose project_id is
+   * another has moved there.
+   */
+  after?:
+    | Any
+    | undefined;
+  /** The project's counts after the transaction's changes up to this one. */
+  issueCount: number;
+  openIssueCount: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface StreamHeartbeat {
+  /** UTC, microseconds. */
+  time?: Timestamp | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -3559,6 +3632,544 @@ export const UpdateWorkflowResponse: MessageFns<UpdateWorkflowResponse> = {
   },
 };
 
+function createBaseStreamProjectUpdatesRequest(): StreamProjectUpdatesRequest {
+  return { projectIds: [], resumeToken: "", includeSnapshot: false, _unknownFields: {} };
+}
+
+export const StreamProjectUpdatesRequest: MessageFns<StreamProjectUpdatesRequest> = {
+  encode(message: StreamProjectUpdatesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.projectIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.resumeToken !== "") {
+      writer.uint32(18).string(message.resumeToken);
+    }
+    if (message.includeSnapshot !== false) {
+      writer.uint32(24).bool(message.includeSnapshot);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamProjectUpdatesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamProjectUpdatesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.projectIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resumeToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.includeSnapshot = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamProjectUpdatesRequest>): StreamProjectUpdatesRequest {
+    return StreamProjectUpdatesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamProjectUpdatesRequest>): StreamProjectUpdatesRequest {
+    const message = createBaseStreamProjectUpdatesRequest();
+    message.projectIds = object.projectIds?.map((e) => e) || [];
+    message.resumeToken = object.resumeToken ?? "";
+    message.includeSnapshot = object.includeSnapshot ?? false;
+    return message;
+  },
+};
+
+function createBaseStreamProjectUpdatesResponse(): StreamProjectUpdatesResponse {
+  return { resumeToken: "", message: undefined, _unknownFields: {} };
+}
+
+export const StreamProjectUpdatesResponse: MessageFns<StreamProjectUpdatesResponse> = {
+  encode(message: StreamProjectUpdatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resumeToken !== "") {
+      writer.uint32(10).string(message.resumeToken);
+    }
+    switch (message.message?.$case) {
+      case "update":
+        ProjectUpdate.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+      case "snapshot":
+        Project.encode(message.message.value, writer.uint32(26).fork()).join();
+        break;
+      case "heartbeat":
+        StreamHeartbeat.encode(message.message.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamProjectUpdatesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamProjectUpdatesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.resumeToken = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "update", value: ProjectUpdate.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = { $case: "snapshot", value: Project.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "heartbeat", value: StreamHeartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamProjectUpdatesResponse>): StreamProjectUpdatesResponse {
+    return StreamProjectUpdatesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamProjectUpdatesResponse>): StreamProjectUpdatesResponse {
+    const message = createBaseStreamProjectUpdatesResponse();
+    message.resumeToken = object.resumeToken ?? "";
+    switch (object.message?.$case) {
+      case "update": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "update", value: ProjectUpdate.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "snapshot": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "snapshot", value: Project.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "heartbeat": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "heartbeat", value: StreamHeartbeat.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseProjectUpdate(): ProjectUpdate {
+  return {
+    projectId: "",
+    revision: 0n,
+    ordinal: 0,
+    eventId: "",
+    transactionId: "",
+    time: undefined,
+    actorId: "",
+    entity: "",
+    entityId: "",
+    kind: "",
+    changedFields: [],
+    after: undefined,
+    issueCount: 0,
+    openIssueCount: 0,
+    _unknownFields: {},
+  };
+}
+
+export const ProjectUpdate: MessageFns<ProjectUpdate> = {
+  encode(message: ProjectUpdate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.projectId !== "") {
+      writer.uint32(10).string(message.projectId);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.revision);
+    }
+    if (message.ordinal !== 0) {
+      writer.uint32(24).int32(message.ordinal);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(34).string(message.eventId);
+    }
+    if (message.transactionId !== "") {
+      writer.uint32(42).string(message.transactionId);
+    }
+    if (message.time !== undefined) {
+      Timestamp.encode(message.time, writer.uint32(50).fork()).join();
+    }
+    if (message.actorId !== "") {
+      writer.uint32(58).string(message.actorId);
+    }
+    if (message.entity !== "") {
+      writer.uint32(66).string(message.entity);
+    }
+    if (message.entityId !== "") {
+      writer.uint32(74).string(message.entityId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(82).string(message.kind);
+    }
+    for (const v of message.changedFields) {
+      writer.uint32(90).string(v!);
+    }
+    if (message.after !== undefined) {
+      Any.encode(message.after, writer.uint32(98).fork()).join();
+    }
+    if (message.issueCount !== 0) {
+      writer.uint32(104).int32(message.issueCount);
+    }
+    if (message.openIssueCount !== 0) {
+      writer.uint32(112).int32(message.openIssueCount);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProjectUpdate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProjectUpdate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.projectId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ordinal = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.time = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.actorId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.entity = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.entityId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.changedFields.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.after = Any.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.issueCount = reader.int32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.openIssueCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ProjectUpdate>): ProjectUpdate {
+    return ProjectUpdate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProjectUpdate>): ProjectUpdate {
+    const message = createBaseProjectUpdate();
+    message.projectId = object.projectId ?? "";
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.ordinal = object.ordinal ?? 0;
+    message.eventId = object.eventId ?? "";
+    message.transactionId = object.transactionId ?? "";
+    message.time = (object.time !== undefined && object.time !== null) ? Timestamp.fromPartial(object.time) : undefined;
+    message.actorId = object.actorId ?? "";
+    message.entity = object.entity ?? "";
+    message.entityId = object.entityId ?? "";
+    message.kind = object.kind ?? "";
+    message.changedFields = object.changedFields?.map((e) => e) || [];
+    message.after = (object.after !== undefined && object.after !== null) ? Any.fromPartial(object.after) : undefined;
+    message.issueCount = object.issueCount ?? 0;
+    message.openIssueCount = object.openIssueCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseStreamHeartbeat(): StreamHeartbeat {
+  return { time: undefined, _unknownFields: {} };
+}
+
+export const StreamHeartbeat: MessageFns<StreamHeartbeat> = {
+  encode(message: StreamHeartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== undefined) {
+      Timestamp.encode(message.time, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamHeartbeat {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamHeartbeat();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.time = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamHeartbeat>): StreamHeartbeat {
+    return StreamHeartbeat.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamHeartbeat>): StreamHeartbeat {
+    const message = createBaseStreamHeartbeat();
+    message.time = (object.time !== undefined && object.time !== null) ? Timestamp.fromPartial(object.time) : undefined;
+    return message;
+  },
+};
+
 /** Projects, their members and their workflow. */
 export type ProjectServiceService = typeof ProjectServiceService;
 export const ProjectServiceService = {
@@ -3719,6 +4330,24 @@ export const ProjectServiceService = {
       Buffer.from(UpdateWorkflowResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateWorkflowResponse => UpdateWorkflowResponse.decode(value),
   },
+  /**
+   * Streams what changes in projects, each change once and in the order of the commits: the projects themselves, their
+   * members, their workflow, their issues and what plugins add. It goes on until it is cancelled. Whatever error ends it
+   * has the metadata `resume_token`. OUT_OF_RANGE when a resume token is of another store, or what followed it is no
+   * longer kept: begin anew, with include_snapshot and without a token. RESOURCE_EXHAUSTED when the caller takes
+   * updates more slowly than they come; UNAVAILABLE when the server stops.
+   */
+  streamProjectUpdates: {
+    path: "/projectpb.ProjectService/StreamProjectUpdates" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: StreamProjectUpdatesRequest): Buffer =>
+      Buffer.from(StreamProjectUpdatesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamProjectUpdatesRequest => StreamProjectUpdatesRequest.decode(value),
+    responseSerialize: (value: StreamProjectUpdatesResponse): Buffer =>
+      Buffer.from(StreamProjectUpdatesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StreamProjectUpdatesResponse => StreamProjectUpdatesResponse.decode(value),
+  },
 } as const;
 
 export interface ProjectServiceServer extends UntypedServiceImplementation {
@@ -3757,6 +4386,14 @@ export interface ProjectServiceServer extends UntypedServiceImplementation {
    * that issues have and no mapping says what becomes of it, and when issues would lack what their status needs.
    */
   updateWorkflow: handleUnaryCall<UpdateWorkflowRequest, UpdateWorkflowResponse>;
+  /**
+   * Streams what changes in projects, each change once and in the order of the commits: the projects themselves, their
+   * members, their workflow, their issues and what plugins add. It goes on until it is cancelled. Whatever error ends it
+   * has the metadata `resume_token`. OUT_OF_RANGE when a resume token is of another store, or what followed it is no
+   * longer kept: begin anew, with include_snapshot and without a token. RESOURCE_EXHAUSTED when the caller takes
+   * updates more slowly than they come; UNAVAILABLE when the server stops.
+   */
+  streamProjectUpdates: handleServerStreamingCall<StreamProjectUpdatesRequest, StreamProjectUpdatesResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
