@@ -1,7 +1,7 @@
 import type { DataMigration, Declarations, MigrationPlan, MigrationStep } from '../../../core/contracts/migrations.ts';
 import type { AnyTable } from '../../../core/contracts/tables.ts';
 import type { Contribution } from '../../../core/kernel/index.ts';
-import { tokensTable } from '../physical.ts';
+import { indexName, SEARCH_COLUMN, tokensTable } from '../physical.ts';
 import type { SqlDialect, Statement } from '../statement.ts';
 import { createTable, dropTable } from './ddl.ts';
 import { type Context, diffTable } from './diff.ts';
@@ -57,18 +57,23 @@ export async function makePlan(
   const known = new Set<string>([metaTable.name]);
   for (const { plugin, value: table } of declared.tables) {
     note(tableKey(table.name), plugin);
+    const own: Step[] = [];
     for (const want of shapesOf(dialect, table)) {
       known.add(want.name);
       const have = shapes.get(want.name);
-      if (!have) steps.push(creation(dialect, want));
+      if (!have) own.push(creation(dialect, want));
       else {
         const context: Context = { dialect, facts, migrating: migrating.has(plugin), problems };
-        steps.push(...(await diffTable(want, have, context)));
+        own.push(...(await diffTable(want, have, context)));
       }
     }
     const searched = table.searchable.join();
-    if (shapes.has(table.name) && searched !== '' && meta.get(searchKey(table.name)) !== searched)
-      steps.push(filling(table));
+    if (shapes.has(table.name) && searched !== '' && meta.get(searchKey(table.name)) !== searched) {
+      // An index is made of all rows at once faster than it grows row by row.
+      const index = own.findIndex(({ what }) => what.endsWith(` ${indexName(table, SEARCH_COLUMN)}`));
+      own.splice(index < 0 ? own.length : index, 0, filling(table));
+    }
+    steps.push(...own);
     note(searchKey(table.name), searched);
     const tokens = tokensTable(table);
     if (searched === '' && shapes.has(tokens)) {
