@@ -1,10 +1,10 @@
 import { isUpToDate, type SchemaMigrations } from '../../../core/contracts/migrations.ts';
-import type { Database } from '../database.ts';
+import { type Database, DatabaseError } from '../database.ts';
 import { explain } from './explain.ts';
 import { inspect } from './inspect.ts';
 import { metaTable, migrationKey, readMeta } from './meta.ts';
 import { type PrepareOptions, prepare } from './prepare.ts';
-import { SchemaError } from './schema-error.ts';
+import { reasonOf, SchemaError } from './schema-error.ts';
 
 /** The schema of a database that is opened for each look at it, and closed behind it. */
 export function migratorOf(
@@ -15,6 +15,8 @@ export function migratorOf(
     const database = await open(signal);
     try {
       return await use(database);
+    } catch (error) {
+      throw error instanceof DatabaseError ? new SchemaError(reasonOf(error), error) : error;
     } finally {
       await database.close();
     }

@@ -4,10 +4,10 @@ import type { AnyTable } from '../../../core/contracts/tables.ts';
 import { uuidv7 } from '../../../core/lib/uuid.ts';
 import type { Database, Session } from '../database.ts';
 import { factsOf } from './facts.ts';
-import { fillSearch } from './fill.ts';
 import { inspect } from './inspect.ts';
 import { FORMAT, type Meta, metaTable, readMeta, writeMeta } from './meta.ts';
 import { type Found, makePlan, nameOf, type Plan, publicPlan, type Step } from './plan.ts';
+import { runStep } from './run-step.ts';
 import { SchemaError } from './schema-error.ts';
 
 /** Held by the one instance that changes the schema. */
@@ -32,7 +32,7 @@ export interface Prepared {
 
 /**
  * Looks what is in the database, and makes it what is declared as far as that is allowed, one instance at a time. Throws
- * SchemaError where the schema is newer than this code or a data migration fails, and DatabaseError.
+ * SchemaError where the schema is newer than this code, or a step or a data migration is refused, and DatabaseError.
  */
 export async function prepare(database: Database, declared: Declarations, options: PrepareOptions): Promise<Prepared> {
   const { signal } = options;
@@ -138,11 +138,6 @@ async function applyUnderLease(database: Database, declared: Declarations, optio
 
 const publicSteps = (steps: readonly Step[]) =>
   publicPlan({ steps, migrations: [], problems: [], left: [], remember: [] }).steps;
-
-async function runStep({ dialect }: Database, session: Session, { statements, fill }: Step): Promise<void> {
-  for (const statement of statements) await session.execute(statement);
-  if (fill) await fillSearch(dialect, session, fill);
-}
 
 async function remember({ dialect }: Database, session: Session, meta: Meta, plan: Plan): Promise<void> {
   const first: [string, string][] = meta.has('store')
