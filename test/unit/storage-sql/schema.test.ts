@@ -14,7 +14,7 @@ import { uuidv7 } from '../../../core/lib/uuid.ts';
 import type { Database } from '../../../plugins/storage-sql/database.ts';
 import { PostgresDatabase } from '../../../plugins/storage-sql/postgres/database.ts';
 import { postgresSettings } from '../../../plugins/storage-sql/postgres/settings.ts';
-import { entitiesOf } from '../../../plugins/storage-sql/schema/entities.ts';
+import { transactOn } from '../../../plugins/storage-sql/schema/at-start.ts';
 import { explain } from '../../../plugins/storage-sql/schema/explain.ts';
 import { metaTable } from '../../../plugins/storage-sql/schema/meta.ts';
 import { migratorOf } from '../../../plugins/storage-sql/schema/migrator.ts';
@@ -23,6 +23,7 @@ import { SqliteDatabase } from '../../../plugins/storage-sql/sqlite/database.ts'
 import { FileDialect } from '../../../plugins/storage-sql/sqlite/dialect.ts';
 import { settings as sqliteSettings } from '../../../plugins/storage-sql/sqlite/settings.ts';
 import { SqlStore } from '../../../plugins/storage-sql/store/sql-store.ts';
+import { entitiesOf } from '../../support/entities.ts';
 import { type PostgresServer, postgres } from '../../support/services/postgres.ts';
 
 const never = new AbortController().signal;
@@ -35,16 +36,9 @@ const version = (table: AnyTable, ...migrations: DataMigration[]): Declarations 
   tables: [{ plugin: 'notes', value: table }],
   migrations: migrations.map((value) => ({ plugin: 'notes', value })),
 });
-/** Write transactions of a store that does not serve yet. */
-const transactOn =
-  (database: Database): PrepareOptions['transact'] =>
-  async (tables, run) => {
-    const store = new SqlStore({ kind: database.dialect, shared: database.shared });
-    store.open(database, tables, '');
-    await store.write(run);
-  };
+const transact = (database: Database) => transactOn(database, { kind: database.dialect, shared: database.shared });
 const prepareOn = (database: Database, declared: Declarations, apply: PrepareOptions['apply']) =>
-  prepare(database, declared, { apply, transact: transactOn(database), signal: never });
+  prepare(database, declared, { apply, transact: transact(database), signal: never });
 const whats = ({ steps }: MigrationPlan) => steps.map(({ what }) => what);
 
 interface Place {
@@ -388,7 +382,7 @@ for (const [kind, backend] of Object.entries(backends))
 
     it('is what the command looks at and changes', async () => {
       await database.close();
-      const migrator = migratorOf(place.open, transactOn);
+      const migrator = migratorOf(place.open, transact);
       const options = { allowDestructive: false, signal: never };
       assert.ok(whats(await migrator.plan(version(notes), never)).includes('create table notes'));
       assert.deepEqual(await migrator.done(never), []);

@@ -1,10 +1,10 @@
 import { EntitySchema } from '@mikro-orm/core';
-import type { AnyTable } from '../../../core/contracts/tables.ts';
-import type { SqlDialect } from '../statement.ts';
-import { createIndex } from './ddl.ts';
-import { shapesOf, type TableShape } from './shape.ts';
+import type { AnyTable } from '../../core/contracts/tables.ts';
+import { createIndex } from '../../plugins/storage-sql/schema/ddl.ts';
+import { shapesOf, type TableShape } from '../../plugins/storage-sql/schema/shape.ts';
+import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
 
-/** The declared tables as MikroORM's entities, by which its tools know what the store holds. */
+/** The declared tables as MikroORM's entities, so that its own tools can look at what the store has made. */
 export function entitiesOf(dialect: SqlDialect, tables: readonly AnyTable[]): readonly EntitySchema[] {
   return tables.flatMap((table) => shapesOf(dialect, table).map(entityOf));
 }
