@@ -29,30 +29,60 @@ export function changeStatements(dialect: SqlDialect, changes: readonly TableCha
   return dialect === 'sqlite' ? sets.flatMap(sqliteStatements) : [postgresStatement(sets)];
 }
 
-/** SQLite is in the process: a statement for each row, which is prepared once. */
+/** In SQLite so many rows that are written alike go together; those that are left go one by one. */
+const SQLITE_ROWS = 32;
+
 function sqliteStatements(set: ChangeSet): readonly Statement[] {
-  const sql = textOf(`sqlite ${set.shape}`, () => rowText(set, () => '?'));
+  const { rows, shape } = set;
   const statements: Statement[] = [];
-  for (const row of set.rows) {
-    statements.push({ sql, parameters: rowParameters('sqlite', set, row) });
-    if (set.search) statements.push(...tokenStatements(set, row));
-  }
-  return statements;
+  let sent = 0;
+  for (; sent + SQLITE_ROWS <= rows.length; sent += SQLITE_ROWS)
+    statements.push({
+      sql: textOf(`sqlite ${shape} many`, () => sqliteRowsText(set)),
+      parameters: rows.slice(sent, sent + SQLITE_ROWS).flatMap((row) => parametersOf('sqlite', set, row, set.columns)),
+    });
+  for (const row of rows.slice(sent))
+    statements.push({
+      sql: textOf(`sqlite ${shape}`, () => rowText(set, () => '?')),
+      parameters: rowParameters('sqlite', set, row),
+    });
+  return set.search ? [...statements, ...tokenStatements(set)] : statements;
 }
 
-function tokenStatements({ table, kind }: ChangeSet, { row }: WrittenRow): readonly Statement[] {
+function sqliteRowsText({ table, kind, columns }: ChangeSet): string {
+  const name = quoted(table.name);
+  const row = `(${columns.map(() => '?').join(', ')})`;
+  const values = `VALUES ${Array(SQLITE_ROWS).fill(row).join(', ')}`;
+  if (kind === 'insert') return `INSERT INTO ${name} (${list(columns)}) ${values}`;
+  if (kind === 'delete') return `DELETE FROM ${name} WHERE (${list(columns)}) IN (${values})`;
+  const pairs = columns.map((column, i) => [quoted(column), `"new"."column${i + 1}"`] as const);
+  const keys = table.primaryKey.length;
+  const isSame = pairs.slice(0, keys).map(([column, value]) => `"old".${column} = ${value}`);
+  const changes = pairs.slice(keys).map(([column, value]) => `${column} = ${value}`);
+  return `UPDATE ${name} AS "old" SET ${changes.join(', ')} FROM (${values}) AS "new" WHERE ${isSame.join(' AND ')}`;
+}
+
+/** The tokens of all rows of a set, as JSON, which holds texts and keys exactly. */
+function tokenStatements({ table, kind, rows }: ChangeSet): readonly Statement[] {
   const name = quoted(tokensTable(table));
-  const key = table.primaryKey.map((column: string) => encode('sqlite', table.columns[column], row[column]!));
+  const keys = rows.map(({ row }) =>
+    table.primaryKey.map((column: string) => encode('sqlite', table.columns[column], row[column]!)),
+  );
+  const values = table.primaryKey.map((_: string, i: number) => `value ->> ${i}`).join(', ');
   const statements: Statement[] = [];
   if (kind !== 'insert')
-    statements.push({ sql: `DELETE FROM ${name} WHERE ${isRow(table, () => '?')}`, parameters: key });
-  const tokens = kind === 'delete' ? [] : tokensOf(table, row);
+    statements.push({
+      sql: `DELETE FROM ${name} WHERE (${list(table.primaryKey)}) IN (SELECT ${values} FROM json_each(?))`,
+      parameters: [JSON.stringify(keys)],
+    });
+  const tokens =
+    kind === 'delete' ? [] : rows.flatMap(({ row }, i) => tokensOf(table, row).map((token) => [...keys[i]!, token]));
   if (tokens.length > 0)
     statements.push({
       sql:
         `INSERT INTO ${name} (${list([...table.primaryKey, TOKEN_COLUMN])}) ` +
-        `SELECT ${key.map(() => '?').join(', ')}, value FROM json_each(?)`,
-      parameters: [...key, JSON.stringify(tokens)],
+        `SELECT ${values}, value ->> ${table.primaryKey.length} FROM json_each(?)`,
+      parameters: [JSON.stringify(tokens)],
     });
   return statements;
 }
@@ -107,16 +137,24 @@ function rowText(set: ChangeSet, next: () => string): string {
 /** In the order of `rowText`. */
 function rowParameters(dialect: SqlDialect, set: ChangeSet, row: WrittenRow): unknown[] {
   const { table, kind, columns } = set;
-  const parameters: unknown[] = [];
-  const add = (name: string) => {
-    parameters.push(encode(dialect, columnOf(table, name), valueIn(row, name)));
-  };
-  const keys = table.primaryKey.length;
-  if (kind !== 'delete') for (let i = kind === 'insert' ? 0 : keys; i < columns.length; i++) add(columns[i]!);
+  if (kind === 'delete') return parametersOf(dialect, set, row, columns);
+  const parameters = parametersOf(
+    dialect,
+    set,
+    row,
+    kind === 'insert' ? columns : columns.slice(table.primaryKey.length),
+  );
   if (hasVector(dialect, set)) parameters.push(tokensOf(table, row.row));
-  if (kind !== 'insert') for (let i = 0; i < keys; i++) add(columns[i]!);
+  if (kind === 'update') parameters.push(...parametersOf(dialect, set, row, table.primaryKey));
   return parameters;
 }
+
+const parametersOf = (
+  dialect: SqlDialect,
+  { table }: ChangeSet,
+  row: WrittenRow,
+  columns: readonly string[],
+): unknown[] => columns.map((name) => encode(dialect, columnOf(table, name), valueIn(row, name)));
 
 function rowsAsJson(set: ChangeSet): string {
   const { table, columns, rows } = set;
