@@ -18,7 +18,7 @@ const DATA_SETS = 3;
 type Find1<R> = (query: Find) => Promise<Page<R>>;
 
 /** So that few rows are many: pages end early, and a text search takes each of its ways. */
-const FEW: Bounds = { examined: 12, firstWalk: 3, firstWalkPerRow: 1 };
+const FEW: Bounds = { examined: 12, firstWalk: 3, firstWalkPerRow: 1, candidates: 10 };
 
 /** The rows of all pages. */
 async function allPages<R>(find: Find1<R>, query: Find): Promise<readonly R[]> {
@@ -95,7 +95,7 @@ for (const dialect of ['sqlite', 'postgres'] as const)
           for (const descending of [false, true]) {
             const query: Find = { orderBy: { columns, descending }, limit: 7, ...(where && { where }) };
             const own: Find1<unknown> = (each) => store.read((tx) => tx.table(pairs).find(each));
-            for (const row of rows) {
+            for (const row of rows.filter((_, i) => i % 2 === 0)) {
               const from = { ...query, after: cursorOf(pairs, query.orderBy, row) };
               assert.deepEqual(
                 await allPages((each) => queries.find(sql, pairs, each), from),
@@ -165,6 +165,7 @@ for (const dialect of ['sqlite', 'postgres'] as const)
                 const expected = await allPages(own, query);
                 for (const each of all)
                   assert.deepEqual(await allPages((page) => each.find(sql, items, page), query), expected, words);
+                assert.equal(await all[0]!.count(sql, items, where), expected.length);
               }
       } finally {
         await sql.close();

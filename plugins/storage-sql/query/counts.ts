@@ -7,8 +7,8 @@ import type { Session } from '../database.ts';
 import type { SqlDialect } from '../statement.ts';
 import { decode } from './codec.ts';
 import { condition } from './condition.ts';
-import { allOf, column, columnsOf, compile, name, type Scope, type Sql } from './sql.ts';
-import { hasToken } from './text.ts';
+import { allOf, column, columnsOf, compile, FALSE, name, type Scope, type Sql } from './sql.ts';
+import { hasToken, matchesTokens } from './text.ts';
 
 const COUNT = '$count';
 
@@ -16,11 +16,13 @@ const COUNT = '$count';
 function matching(scope: Scope, where: Where | undefined): Sql {
   if (where) checkWhere(scope.table, where);
   const parts = conjuncts(where).map((part) => {
-    const all = condition(scope, part, 'all');
-    if (part.op !== 'text' || scope.dialect === 'postgres') return all;
+    if (part.op !== 'text' || scope.dialect === 'postgres') return condition(scope, part, 'all');
     // SQLite begins with the rows that have the longest token, and not with all rows.
-    const [token] = tokens(part.query).sort((a, b) => b.length - a.length);
-    return token === undefined ? all : sql`${hasToken(scope, token)} and ${all}`;
+    const [longest, ...others] = tokens(part.query).sort((a, b) => b.length - a.length);
+    if (longest === undefined) return FALSE;
+    return others.length === 0
+      ? hasToken(scope, longest)
+      : sql`${hasToken(scope, longest)} and ${matchesTokens(scope, others)}`;
   });
   return sql`from ${name(scope.table.name)} as ${name(scope.alias)} where ${allOf(parts)}`;
 }

@@ -33,8 +33,10 @@ export interface Bounds {
    */
   readonly firstWalk: number;
   readonly firstWalkPerRow: number;
+  /** The most rows that are taken from the text index: each costs several of those that are walked through. */
+  readonly candidates: number;
 }
-export const BOUNDS: Bounds = { examined: MAX_EXAMINED, firstWalk: 1_000, firstWalkPerRow: 20 };
+export const BOUNDS: Bounds = { examined: MAX_EXAMINED, firstWalk: 1_000, firstWalkPerRow: 20, candidates: 5_000 };
 
 /** As many tokens of a query are tried for one that few rows have. */
 const MOST_TRIED_TOKENS = 3;
@@ -207,7 +209,7 @@ async function fewWith(
   const residual = dialect === 'postgres' ? choice.residual.filter((part) => part !== text) : choice.residual;
   const matches = allOf([place, ...residual.map((part) => condition(scope, part, 'each'))]);
   const order = orderBy(scope, termsOf(dialect, table, index.columns), descending);
-  const candidates = sql`with "c" as materialized (${fromTextIndex(scope, query, bounds.examined + 1)})`;
+  const candidates = sql`with "c" as materialized (${fromTextIndex(scope, query, bounds.candidates + 1)})`;
   const rows =
     dialect === 'postgres'
       ? sql`select * from "c" as ${name(alias)} where ${matches}`
@@ -219,7 +221,7 @@ async function fewWith(
       sql`${candidates} select ${list}, ${name(NUMBER)} from (select count(*) as ${name(NUMBER)} from "c") as "n" left join (${rows}) as ${name(alias)} on true order by ${order} limit ${limit + 1}`,
     ),
   );
-  if (Number(found[0]![NUMBER]) > bounds.examined) return undefined;
+  if (Number(found[0]![NUMBER]) > bounds.candidates) return undefined;
   const [key] = table.primaryKey;
   return pageOf(
     search,
