@@ -7,8 +7,8 @@ import { cursorOf } from '../../core/lib/cursor.ts';
 import { grouping, id, label, newItem, query, uuidOf } from '../../core/testing/store/arbitraries.ts';
 import { items, labels, times } from '../../core/testing/store/fixtures.ts';
 import { MemdbStore } from '../../plugins/storage-memdb/memdb-store.ts';
-import type { Bounds } from '../../plugins/storage-sql/query/find.ts';
 import { Queries } from '../../plugins/storage-sql/query/queries.ts';
+import type { Bounds } from '../../plugins/storage-sql/query/search.ts';
 import { type SqlSession, sqlSession } from '../support/sql-session.ts';
 
 const SEED = Number(process.env['SQL_QUERIES_SEED'] ?? Date.now() % 1_000_000);

@@ -5,8 +5,9 @@ import type { StoredRow } from '../../../core/lib/rows.ts';
 import type { Session } from '../database.ts';
 import type { SqlDialect } from '../statement.ts';
 import { count, countBy } from './counts.ts';
-import { BOUNDS, type Bounds, find } from './find.ts';
+import { find } from './find.ts';
 import { getMany } from './keys.ts';
+import { BOUNDS, type Bounds } from './search.ts';
 
 /**
  * The reads of TableReader in SQL: what it says of results and errors holds here, and a session adds DatabaseError. Each
