@@ -3,6 +3,7 @@ import type { Builtins } from '../core/kernel/index.ts';
 /** The plugins of this package by name. Nothing is imported before it is needed. */
 export const builtins: Builtins = {
   'storage-memdb': () => import('../plugins/storage-memdb/plugin.ts'),
+  'storage-postgres': () => import('../plugins/storage-sql/postgres/plugin.ts'),
   'storage-sqlite': () => import('../plugins/storage-sql/sqlite/plugin.ts'),
   'cache-memory': () => import('../plugins/cache-memory/plugin.ts'),
   'transport-stream': () => import('../plugins/transport-stream/plugin.ts'),

@@ -43,13 +43,15 @@ const variables = [
     kind: 'text',
     default: 'development',
     doc: 'Name of the environment; nothing is seeded in `production`.',
-    sets: [{ plugin: 'storage-sqlite', path: ['environment'] }],
+    sets: [
+      { plugin: 'storage-postgres', path: ['environment'] },
+      { plugin: 'storage-sqlite', path: ['environment'] },
+    ],
   },
   {
     name: 'DB_TYPE',
     kind: 'choice',
-    choices: ['memdb', 'sqlite'],
-    planned: ['postgres'],
+    choices: ['memdb', 'postgres', 'sqlite'],
     default: 'memdb',
     doc: 'Where the data is kept.',
   },
@@ -58,7 +60,10 @@ const variables = [
     kind: 'choice',
     choices: ['auto', 'manual'],
     doc: 'Whether the start applies what the schema lacks; `auto` when it is not set, and `manual` in `production`.',
-    sets: [{ plugin: 'storage-sqlite', path: ['migrate'] }],
+    sets: [
+      { plugin: 'storage-postgres', path: ['migrate'] },
+      { plugin: 'storage-sqlite', path: ['migrate'] },
+    ],
   },
   {
     name: 'SQLITE_PATH',
@@ -75,6 +80,86 @@ const variables = [
     doc: 'When a commit is on the disk: `full` is at once; with `normal` the last moments may be lost when the machine fails.',
     sets: [{ plugin: 'storage-sqlite', path: ['synchronous'] }],
   },
+  {
+    name: 'POSTGRES_HOST',
+    kind: 'text',
+    default: 'localhost',
+    doc: 'Host of PostgreSQL: a name, an address, or the folder of its socket.',
+    sets: [{ plugin: 'storage-postgres', path: ['host'] }],
+  },
+  {
+    name: 'POSTGRES_PORT',
+    kind: 'integer',
+    min: 1,
+    max: 65_535,
+    default: '5432',
+    doc: 'Port of PostgreSQL.',
+    sets: [{ plugin: 'storage-postgres', path: ['port'] }],
+  },
+  {
+    name: 'POSTGRES_USER',
+    kind: 'text',
+    default: 'postgres',
+    doc: 'User that the tracker is in PostgreSQL.',
+    sets: [{ plugin: 'storage-postgres', path: ['user'] }],
+  },
+  {
+    name: 'POSTGRES_PASSWORD',
+    kind: 'text',
+    secret: true,
+    doc: 'Password of that user; a secret, so it may come from `POSTGRES_PASSWORD_FILE`.',
+    sets: [{ plugin: 'storage-postgres', path: ['password'] }],
+  },
+  {
+    name: 'POSTGRES_DB',
+    kind: 'text',
+    default: 'postgres',
+    doc: 'Database in PostgreSQL; it must exist.',
+    sets: [{ plugin: 'storage-postgres', path: ['database'] }],
+  },
+  {
+    name: 'POSTGRES_SSL',
+    kind: 'choice',
+    choices: ['off', 'require', 'verify-full'],
+    default: 'off',
+    doc: 'TLS to PostgreSQL: none, whoever answers, or only by a certificate for its host that is trusted.',
+    sets: [{ plugin: 'storage-postgres', path: ['ssl', 'mode'] }],
+  },
+  {
+    name: 'POSTGRES_SSL_CA',
+    kind: 'text',
+    doc: "Path of the certificate (PEM) of the authority that signed PostgreSQL's, where the system does not know it.",
+    sets: [{ plugin: 'storage-postgres', path: ['ssl', 'caFile'] }],
+  },
+  {
+    name: 'POSTGRES_POOL_SIZE',
+    kind: 'integer',
+    min: 2,
+    max: 1_000,
+    default: '16',
+    doc: 'Connections to PostgreSQL for transactions at most; one more is for leases and health.',
+    sets: [{ plugin: 'storage-postgres', path: ['poolSize'] }],
+  },
+  ...(
+    [
+      ['CONNECT', 'connect', '5000', 'to make a connection'],
+      ['ACQUIRE', 'acquire', '10000', 'to get a connection, the wait for others included'],
+      ['STATEMENT', 'statement', '30000', 'that one statement takes in PostgreSQL'],
+      ['LOCK', 'lock', '10000', 'that a statement waits for one lock in PostgreSQL'],
+      ['IDLE', 'idleInTransaction', '30000', 'that a transaction does nothing in PostgreSQL'],
+    ] as const
+  ).map(
+    ([name, key, preset, doc]) =>
+      ({
+        name: `POSTGRES_${name}_TIMEOUT_MS`,
+        kind: 'integer',
+        min: 100,
+        max: 3_600_000,
+        default: preset,
+        doc: `The most milliseconds ${doc}.`,
+        sets: [{ plugin: 'storage-postgres', path: ['timeoutsMs', key] }],
+      }) as const,
+  ),
   {
     name: 'CACHE_TYPE',
     kind: 'choice',
@@ -174,7 +259,7 @@ const ALWAYS = ['log', 'user', 'project', 'issue', 'api', 'grpc', 'rest', 'healt
 
 /** Which plugin each choice of a variable enables. */
 const CHOSEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  DB_TYPE: { memdb: 'storage-memdb', sqlite: 'storage-sqlite' },
+  DB_TYPE: { memdb: 'storage-memdb', postgres: 'storage-postgres', sqlite: 'storage-sqlite' },
   CACHE_TYPE: { memory: 'cache-memory' },
   COMMUNICATION_METHOD: { stream: 'transport-stream' },
 };

@@ -16,6 +16,7 @@ const sectionOf = async (env: Record<string, string>, plugin: string) =>
 
 /** What enables the plugins that are not enabled by default. */
 const ENABLED_BY: Readonly<Record<string, Record<string, string>>> = {
+  'storage-postgres': { DB_TYPE: 'postgres' },
   'storage-sqlite': { DB_TYPE: 'sqlite' },
 };
 
@@ -105,10 +106,25 @@ describe('the matrix of variables', () => {
       'HTTP_PORT rest.port',
       'HTTP_HOST rest.host',
       'CORS_ORIGINS rest.cors.origins',
+      'ENVIRONMENT storage-postgres.environment',
       'ENVIRONMENT storage-sqlite.environment',
+      'DB_MIGRATE storage-postgres.migrate',
       'DB_MIGRATE storage-sqlite.migrate',
       'SQLITE_PATH storage-sqlite.path',
       'SQLITE_SYNCHRONOUS storage-sqlite.synchronous',
+      'POSTGRES_HOST storage-postgres.host',
+      'POSTGRES_PORT storage-postgres.port',
+      'POSTGRES_USER storage-postgres.user',
+      'POSTGRES_PASSWORD storage-postgres.password',
+      'POSTGRES_DB storage-postgres.database',
+      'POSTGRES_SSL storage-postgres.ssl.mode',
+      'POSTGRES_SSL_CA storage-postgres.ssl.caFile',
+      'POSTGRES_POOL_SIZE storage-postgres.poolSize',
+      'POSTGRES_CONNECT_TIMEOUT_MS storage-postgres.timeoutsMs.connect',
+      'POSTGRES_ACQUIRE_TIMEOUT_MS storage-postgres.timeoutsMs.acquire',
+      'POSTGRES_STATEMENT_TIMEOUT_MS storage-postgres.timeoutsMs.statement',
+      'POSTGRES_LOCK_TIMEOUT_MS storage-postgres.timeoutsMs.lock',
+      'POSTGRES_IDLE_TIMEOUT_MS storage-postgres.timeoutsMs.idleInTransaction',
       'CACHE_TTL cache-memory.ttlSeconds',
       'MEMORY_CACHE_SIZE cache-memory.maxEntries',
       'SEED_USER_COUNT seed.counts.users',

@@ -83,7 +83,12 @@ export class PostgresDatabase implements Database {
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    await this.session(signal).execute({ sql: 'select 1', parameters: [] });
+    this.#refuseWhenClosed();
+    try {
+      await this.#waits.for(this.#leases.ping(), signal);
+    } catch (error) {
+      throw this.#closed.signal.aborted ? closedError() : databaseError(error);
+    }
   }
 
   close(): Promise<void> {

@@ -35,7 +35,7 @@ export class LeaseSession {
     const got = rows[0]?.['got'] === true;
     if (got) {
       this.#held.add(name);
-      this.#heartbeat ??= setInterval(() => void this.#ask('select 1', []).catch(() => {}), HEARTBEAT_MS);
+      this.#heartbeat ??= setInterval(() => void this.ping().catch(() => {}), HEARTBEAT_MS);
     }
     return got;
   }
@@ -47,6 +47,11 @@ export class LeaseSession {
     if (this.#held.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
+  }
+
+  /** Throws the driver's error; then the session is lost. */
+  async ping(): Promise<void> {
+    await this.#ask('select 1', []);
   }
 
   async close(): Promise<void> {

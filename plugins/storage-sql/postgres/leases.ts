@@ -57,6 +57,11 @@ export class Leases {
     }
   }
 
+  /** Whether the server answers, on the connection of the leases: that all others are in use is no fault. */
+  async ping(): Promise<void> {
+    await (await this.#open()).ping();
+  }
+
   /** Aborts every holder's signal, gives every lock up and refuses everyone else. */
   async close(): Promise<void> {
     this.#closed.abort(new DatabaseError('unavailable', 'the store is closed'));

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type Logger, MikroORM } from '@mikro-orm/postgresql';
 import { PLANNER_OPTIONS } from '../query/planner.ts';
 import { type TransactionClient, type TransactionClientClass, transactionClient } from './client.ts';
@@ -101,8 +103,24 @@ export function createOrm(settings: PostgresSettings): Orm {
 
 function sslOptions({ ssl, host }: PostgresSettings): object | false {
   if (ssl.mode === 'off') return false;
-  const ca = ssl.caFile === undefined ? {} : { ca: readFileSync(ssl.caFile, 'utf8') };
+  const ca = ssl.caFile === undefined ? {} : { ca: readAuthority(ssl.caFile) };
   return ssl.mode === 'require'
     ? { ...ca, rejectUnauthorized: false }
-    : { ...ca, rejectUnauthorized: true, servername: host };
+    : {
+        ...ca,
+        rejectUnauthorized: true,
+        // A name is told to the server; an address may not be, and is looked for in the certificate all the same.
+        ...(isIP(host) ? {} : { servername: host }),
+        checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
+      };
+}
+
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`the file of POSTGRES_SSL_CA cannot be read: ${(error as NodeJS.ErrnoException).code}`, {
+      cause: error,
+    });
+  }
 }

@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { schemaSettings } from '../schema/at-start.ts';
 
 const milliseconds = z.number().int().min(100).max(3_600_000);
 
-/** The plugin's configuration; docs/guides/databases.md says what to size and how. */
-export const postgresSettings = z.strictObject({
+/** docs/guides/databases.md says what to size and how. */
+const connectionSettings = z.strictObject({
   /** A name, an address, or the folder of a socket. */
   host: z.string().min(1).default('localhost'),
   port: z.number().int().min(1).max(65_535).default(5432),
   user: z.string().min(1).default('postgres'),
-  password: z.string().default('postgres'),
+  password: z.string().default(''),
   database: z.string().min(1).default('postgres'),
   ssl: z
     .strictObject({
@@ -19,7 +20,7 @@ export const postgresSettings = z.strictObject({
     })
     .prefault({}),
   /** Connections at most; one more is for leases. */
-  poolSize: z.number().int().min(2).max(1_000).default(10),
+  poolSize: z.number().int().min(2).max(1_000).default(16),
   timeoutsMs: z
     .strictObject({
       /** To make a connection. */
@@ -36,4 +37,6 @@ export const postgresSettings = z.strictObject({
     .prefault({}),
 });
 
-export type PostgresSettings = z.infer<typeof postgresSettings>;
+export const postgresSettings = connectionSettings.extend(schemaSettings);
+
+export type PostgresSettings = z.infer<typeof connectionSettings>;

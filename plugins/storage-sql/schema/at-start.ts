@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Declarations } from '../../../core/contracts/migrations.ts';
 import type { Database } from '../database.ts';
 import { SqlStore, type SqlStoreOptions } from '../store/sql-store.ts';
 import type { PrepareOptions } from './prepare.ts';
@@ -19,6 +20,17 @@ export function appliedAtStart({
   readonly migrate?: 'auto' | 'manual' | undefined;
 }): PrepareOptions['apply'] {
   return migrate === 'auto' ? 'additive' : 'nothing';
+}
+
+/** What was collected, and an error where two plugins declare a table of the same name. */
+export function declarationsOf(collected: Declarations): Declarations {
+  const owners = new Map<string, string>();
+  for (const { plugin, value } of collected.tables) {
+    const other = owners.get(value.name);
+    if (other) throw new Error(`table '${value.name}' is contributed by '${other}' and by '${plugin}': rename one`);
+    owners.set(value.name, plugin);
+  }
+  return { tables: collected.tables, migrations: collected.migrations };
 }
 
 /** How data migrations write: in a store of their own on the same database, for as long as they take. */

@@ -5,7 +5,7 @@ import { store } from '../../../core/contracts/store.ts';
 import { tables } from '../../../core/contracts/tables.ts';
 import { definePlugin } from '../../../core/kernel/index.ts';
 import type { Database } from '../database.ts';
-import { appliedAtStart, transactOn } from '../schema/at-start.ts';
+import { appliedAtStart, declarationsOf, transactOn } from '../schema/at-start.ts';
 import { explain } from '../schema/explain.ts';
 import { migratorOf } from '../schema/migrator.ts';
 import { prepare } from '../schema/prepare.ts';
@@ -51,7 +51,8 @@ export default definePlugin({
     return {
       provides: { store: sqlite, schema: migratorOf(() => SqliteDatabase.open(config), transact) },
       // What is wrong with the file here and now is for the operator, who reads why the start failed.
-      async start(declared, signal) {
+      async start(collected, signal) {
+        const declared = declarationsOf(collected);
         database = await SqliteDatabase.open(config);
         const apply = appliedAtStart(config);
         const prepared = await prepare(database, declared, { apply, transact: transact(database), signal });

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TLSSocket } from 'node:tls';
+import type { HealthCheck } from '../../../core/contracts/health.ts';
+import type { Store } from '../../../core/contracts/store.ts';
+import { defineTable, int64, uuid } from '../../../core/contracts/tables.ts';
+import plugin from '../../../plugins/storage-sql/postgres/plugin.ts';
+import { ownPostgres, type PostgresServer, postgres, type TestDatabase } from '../../support/services/postgres.ts';
+import { setUp } from '../plugin-context.ts';
+
+const things = defineTable({ name: 'things', columns: { id: uuid(), n: int64() }, primaryKey: ['id'] });
+const ID = '00000000-0000-7000-8000-000000000001';
+const collected = { tables: [{ plugin: 'things', value: things }], migrations: [] };
+const SECRET = 'never shown anywhere';
+
+interface Started {
+  readonly store: Store;
+  readonly check: HealthCheck;
+  readonly reasons: () => readonly string[];
+  readonly said: () => string;
+  release(): Promise<void>;
+}
+
+async function start(config: object): Promise<Started> {
+  const made = await setUp(plugin, { config });
+  const lines = () => made.log.lines;
+  await made.instance.start(collected, new AbortController().signal);
+  return {
+    store: made.instance.provides.store,
+    check: made.contributed.get('healthChecks')![0] as HealthCheck,
+    reasons: () => lines().flatMap(({ level, message }) => (level === 'warn' ? [message] : [])),
+    said: () => JSON.stringify(lines()),
+    release: () => made.release(),
+  };
+}
+const healthOf = ({ check }: Started) => check.check(AbortSignal.timeout(1_000));
+
+describe('storage-postgres', () => {
+  let server: PostgresServer;
+  let own: TestDatabase;
+  let settings: { host: string; port: number; user: string; password: string; database: string };
+
+  before(async function () {
+    server = await postgres(this);
+  });
+  beforeEach(async () => {
+    own = await server.createDatabase();
+    settings = {
+      host: server.host,
+      port: server.port,
+      user: server.user,
+      password: server.password,
+      database: own.name,
+    };
+  });
+  afterEach(() => own.drop());
+
+  /** Starts with settings that do not work now, and returns the line for the operator. */
+  async function reasonFor(config: object): Promise<string> {
+    const started = await start({ ...settings, ...config });
+    try {
+      const { status, detail } = await healthOf(started);
+      assert.equal(status, 'down');
+      await assert.rejects(
+        started.store.read(async () => {}),
+        { kind: 'unavailable' },
+      );
+      const [reason, ...others] = started.reasons();
+      assert.deepEqual(others, []);
+      assert.equal(reason, `not ready: ${detail}`);
+      assert.equal(started.said().includes(SECRET), false);
+      return reason!;
+    } finally {
+      await started.release();
+    }
+  }
+
+  it('makes the tables that the plugins declare, keeps rows for the next start, and is the same store then', async () => {
+    const first = await start(settings);
+    await first.store.ready();
+    await first.store.write((tx) => tx.table(things).insert({ id: ID, n: 7 }));
+    assert.deepEqual(
+      [first.store.kind, first.store.shared, await healthOf(first)],
+      ['postgres', true, { status: 'up' }],
+    );
+    const { id } = first.store;
+    await first.release();
+    const second = await start(settings);
+    assert.equal(second.store.id, id);
+    assert.equal((await second.store.read((tx) => tx.table(things).get(ID)))?.n, 7);
+    await second.release();
+    assert.equal((await healthOf(second)).status, 'down');
+  });
+
+  it('waits in production for the schema that an operator makes, says how, and goes on when it is there', async () => {
+    const waiting = await start({ ...settings, environment: 'Production' });
+    assert.match(waiting.reasons()[0]!, /tracker migrate apply/);
+    assert.equal((await own.query("select 1 from pg_tables where tablename = 'things'")).length, 0);
+    const operator = await setUp(plugin, { config: settings });
+    const schema = operator.instance.provides.schemaMigrations;
+    const declared = { tables: collected.tables, migrations: [] };
+    await schema.apply(declared, { allowDestructive: false, signal: new AbortController().signal });
+    await operator.release();
+    await waiting.store.ready();
+    await new Promise(setImmediate);
+    assert.equal((await healthOf(waiting)).status, 'up');
+    await waiting.release();
+  });
+
+  it('is not ready until its server is there, and survives its restart', async function () {
+    const late = await ownPostgres(this);
+    const at = { ...settings, host: late.host, port: late.port, database: 'postgres' };
+    await late.stop();
+    const started = await start(at);
+    try {
+      assert.match(started.reasons()[0]!, /nothing listens there; start it, or set POSTGRES_HOST and POSTGRES_PORT/);
+      await late.start();
+      await started.store.ready();
+      await started.store.write((tx) => tx.table(things).insert({ id: ID, n: 7 }));
+      await late.kill();
+      assert.equal((await healthOf(started)).status, 'down');
+      await assert.rejects(
+        started.store.read((tx) => tx.table(things).get(ID)),
+        { kind: 'unavailable' },
+      );
+      await late.start();
+      assert.equal((await started.store.read((tx) => tx.table(things).get(ID)))?.n, 7);
+      assert.equal((await healthOf(started)).status, 'up');
+    } finally {
+      await started.release();
+      await late.close();
+    }
+  });
+
+  it('says what is wrong in one line, without a secret', async () => {
+    assert.match(await reasonFor({ password: SECRET }), /refused the password; set POSTGRES_PASSWORD/);
+    assert.match(await reasonFor({ password: '' }), /asks for a password; set POSTGRES_PASSWORD/);
+    assert.match(
+      await reasonFor({ database: 'not_there' }),
+      /the database does not exist; create it, or set POSTGRES_DB/,
+    );
+    assert.match(await reasonFor({ host: 'no-such-host.invalid' }), /host .*set POSTGRES_HOST/);
+    assert.match(await reasonFor({ ssl: { mode: 'require' } }), /offers no TLS; .*POSTGRES_SSL to off/);
+  });
+
+  it('says so when a server does not answer', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    assert.match(await reasonFor({ host: '127.0.0.1', port, timeoutsMs: { connect: 200 } }), /does not answer/);
+    silent.close();
+  });
+
+  it('does not start with a certificate that cannot be read', async () => {
+    const config = { ...settings, ssl: { mode: 'verify-full', caFile: '/not/there.pem' } };
+    await assert.rejects(setUp(plugin, { config }), /POSTGRES_SSL_CA cannot be read: ENOENT/);
+  });
+
+  it('does not start with two tables of one name, and says whose they are', async () => {
+    const { instance, release } = await setUp(plugin, { config: settings });
+    const twice = { ...collected, tables: [...collected.tables, { plugin: 'others', value: things }] };
+    await assert.rejects(
+      async () => instance.start(twice, new AbortController().signal),
+      /'things' is contributed by 'things' and by 'others'/,
+    );
+    await release();
+  });
+
+  it('takes the certificate of the authority that it is given, and no other', async () => {
+    const secure = await behindTls(server);
+    const at = { host: 'localhost', port: secure.port };
+    try {
+      for (const ssl of [{ mode: 'require' }, { mode: 'verify-full', caFile: secure.caFile }]) {
+        const started = await start({ ...settings, ...at, ssl });
+        assert.deepEqual([started.reasons(), (await healthOf(started)).status], [[], 'up']);
+        await started.release();
+      }
+      const full = { mode: 'verify-full', caFile: secure.caFile };
+      assert.match(await reasonFor({ ...at, ssl: { mode: 'verify-full' } }), /known authority; set POSTGRES_SSL_CA/);
+      assert.match(await reasonFor({ ...at, host: '127.0.0.1', ssl: full }), /for another host; set POSTGRES_HOST/);
+    } finally {
+      await secure.close();
+    }
+  });
+});
+
+/** The server behind TLS as PostgreSQL speaks it, with a certificate for localhost that signs itself. */
+async function behindTls({ host, port }: PostgresServer) {
+  const folder = mkdtempSync(join(tmpdir(), 'tracker-tls-'));
+  const [caFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2'];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile];
+  execFileSync('openssl', ['req', '-x509', ...key, ...subject, '-out', caFile], { stdio: 'pipe' });
+  const certificate = { cert: readFileSync(caFile), key: readFileSync(keyFile) };
+  const sockets = new Set<Socket>();
+  const proxy = createServer((client) => {
+    sockets.add(client);
+    client.on('error', () => {});
+    // The first message asks for TLS: 8 bytes, and S is yes.
+    client.once('data', () => {
+      client.write('S');
+      const secured = new TLSSocket(client, { isServer: true, ...certificate });
+      const upstream = connect(port, host);
+      secured.on('error', () => upstream.destroy());
+      upstream.on('error', () => secured.destroy());
+      secured.pipe(upstream).pipe(secured);
+    });
+  }).listen(0, 'localhost');
+  await once(proxy, 'listening');
+  return {
+    port: (proxy.address() as { port: number }).port,
+    caFile,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+      await once(proxy, 'close');
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
