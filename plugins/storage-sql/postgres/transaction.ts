@@ -10,6 +10,9 @@ import { calledOff, type Waits } from './waits.ts';
 /** How long COMMIT and ROLLBACK may take before the connection is given up, in milliseconds. */
 const ENDING_MS = 10_000;
 
+/** One for all: that of a use after the end is nobody's to trace, and making one costs more than the rest. */
+const OVER = new DatabaseError('failed', 'the transaction has ended');
+
 /** MikroORM's connection of a transaction, and the driver's client in it. */
 interface Held {
   readonly connection: DatabaseConnection;
@@ -80,7 +83,7 @@ export class PostgresTransaction implements Transaction {
 
   async commit(): Promise<void> {
     if (this.#ended) throw this.#ended;
-    this.#ended = new DatabaseError('failed', 'the transaction has ended');
+    this.#ended = OVER;
     this.#signal.removeEventListener('abort', this.#abort);
     const { client } = this.#held;
     const wasAlive = client.alive;
@@ -99,7 +102,7 @@ export class PostgresTransaction implements Transaction {
 
   async rollback(): Promise<void> {
     if (!this.#ended) {
-      this.#ended = new DatabaseError('failed', 'the transaction has ended');
+      this.#ended = OVER;
       this.#signal.removeEventListener('abort', this.#abort);
       this.#ending = this.#giveBack();
     }
