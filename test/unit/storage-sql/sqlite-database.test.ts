@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -307,7 +318,7 @@ describe('the SQLite database', () => {
       await assert.rejects(open({ path: join(folder, 'file', 'x.db') }), is('unavailable', /folder cannot be made/));
     });
 
-    it('says that the disk is full, stays so for ping, and recovers when there is room', async () => {
+    it('says that the disk is full, stores nothing of the transaction, and recovers when there is room', async () => {
       const database = await withTable();
       const session = database.session(NEVER);
       const [pages] = await run(session, 'select page_count as n from pragma_page_count');
@@ -324,6 +335,25 @@ describe('the SQLite database', () => {
       await run(session, 'pragma max_page_count = 100000');
       await database.ping(NEVER);
       await run(session, 'insert into t values (?, ?)', 'x'.repeat(100_000), 2);
+    });
+
+    it('says that the file is damaged when a statement meets it, and does not forget it', async () => {
+      const first = await withTable();
+      const write = await first.begin('write', NEVER);
+      for (let n = 0; n < 1_000; n++) await run(write, 'insert into t values (?, ?)', `${n}/${'x'.repeat(500)}`, n);
+      await write.commit();
+      await first.close();
+      const file = openSync(path, 'r+');
+      for (let page = 10; page < 100; page++) writeSync(file, 'dear diary, '.repeat(300), page * 4096);
+      closeSync(file);
+      const database = await open();
+      await database.ping(NEVER);
+      await assert.rejects(
+        run(database.session(NEVER), 'select sum(length(id)) as n from t'),
+        is('unavailable', /damaged/),
+      );
+      await run(database.session(NEVER), 'create table "other" ("id" text)');
+      await assert.rejects(database.ping(NEVER), is('unavailable', /damaged.*restore it from a backup/));
     });
 
     it('says that it was removed or replaced', async () => {
