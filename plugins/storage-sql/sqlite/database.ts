@@ -21,6 +21,7 @@ interface Side {
 }
 
 const NEVER = new AbortController().signal;
+const forget = (): void => {};
 
 /** Everything else of a session goes to the writer. */
 const READS = /^\s*(?:select|with|values|explain)\b/i;
@@ -119,7 +120,18 @@ export class SqliteDatabase implements Database {
   }
 
   session(signal: AbortSignal): Session {
-    return { execute: (statement) => this.#runAlone(statement, signal) };
+    // Reads and writes go to different connections, and yet each comes after those that were given before it.
+    let last: Promise<void> | undefined;
+    const execute = (statement: Statement): Promise<readonly SqlRow[]> => {
+      const run = () => this.#runAlone(statement, signal);
+      const result = last ? last.then(run) : run();
+      const settled = result.then(forget, forget).then(() => {
+        if (last === settled) last = undefined;
+      });
+      last = settled;
+      return result;
+    };
+    return { execute };
   }
 
   async #runAlone({ sql, parameters }: Statement, signal: AbortSignal): Promise<readonly SqlRow[]> {

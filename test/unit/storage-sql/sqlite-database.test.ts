@@ -204,6 +204,20 @@ describe('the SQLite database', () => {
     assert.equal((await run(database.session(NEVER), 'select * from t')).length, 0);
   });
 
+  it('runs the statements of a session in their order, though reads and writes have connections of their own', async () => {
+    const database = await withTable();
+    const holder = await database.begin('write', NEVER);
+    const session = database.session(NEVER);
+    const [, refused, rows] = [
+      run(session, 'insert into t values (?, ?)', 'a', 1),
+      assert.rejects(run(session, 'insert into t values (?, ?)', 'a', 2), is('unique')),
+      run(session, 'select * from t'),
+    ];
+    await holder.rollback();
+    await refused;
+    assert.equal((await rows).length, 1);
+  });
+
   it('waits without stopping the process while another program has the file locked, until the signal', async () => {
     const database = await withTable();
     const other = new DatabaseSync(path);
