@@ -64,8 +64,11 @@ export class SqliteDatabase implements Database {
     });
   }
 
-  /** Makes the file where it does not exist. Throws DatabaseError with one line for the operator. */
-  static async open({ path, synchronous, readers }: SqliteSettings): Promise<SqliteDatabase> {
+  /**
+   * Makes the file where it does not exist. Throws DatabaseError with one line for the operator; also where another
+   * program has it locked for longer than `patience`, in milliseconds.
+   */
+  static async open({ path, synchronous, readers }: SqliteSettings, patience = 5_000): Promise<SqliteDatabase> {
     const file = openFile(path);
     const dialect = (readOnly: boolean) => () =>
       new FileDialect({ path: file.path, readOnly, durability: synchronous });
@@ -80,13 +83,21 @@ export class SqliteDatabase implements Database {
     try {
       await orm.connect();
       const database = new SqliteDatabase(orm, file, readers);
-      await database.session(NEVER).execute(MARK);
+      await database.#mark(AbortSignal.timeout(patience));
       return database;
     } catch (error) {
       await orm.close(true);
       file.release();
       throw cannotOpen(path, error);
     }
+  }
+
+  async #mark(patience: AbortSignal): Promise<void> {
+    await this.session(patience)
+      .execute(MARK)
+      .catch((error: unknown) => {
+        throw patience.aborted ? new DatabaseError('unavailable', 'another program has it locked') : error;
+      });
   }
 
   async begin(mode: 'read' | 'write', signal: AbortSignal): Promise<Transaction> {

@@ -327,6 +327,16 @@ describe('the SQLite database', () => {
       chmodSync(folder, 0o777);
     });
 
+    it('refuses one that another program has locked for longer than it waits', async () => {
+      await (await withTable()).close();
+      const other = new DatabaseSync(path);
+      other.exec('begin immediate');
+      const locked = is('unavailable', /cannot open .*another program has it locked/);
+      await assert.rejects(SqliteDatabase.open(settings.parse({ path }), 20), locked);
+      other.close();
+      await open();
+    });
+
     it('refuses a path whose folder cannot be made', async () => {
       writeFileSync(join(folder, 'file'), '');
       await assert.rejects(open({ path: join(folder, 'file', 'x.db') }), is('unavailable', /folder cannot be made/));
