@@ -1,22 +1,27 @@
 import type { Database, Session, Transaction } from '../../plugins/storage-sql/database.ts';
 import type { Statement } from '../../plugins/storage-sql/statement.ts';
 
-/** What went to a database. */
-export interface Counts {
+export interface CountedTransaction {
+  readonly mode: 'read' | 'write';
   /** In the order in which they were asked for; BEGIN and COMMIT are not among them. */
-  readonly statements: readonly Statement[];
-  /** How often somebody asked while nothing was under way: then the answer takes a round trip of its own. */
-  readonly roundTrips: number;
-  readonly begins: number;
-  readonly commits: number;
+  readonly statements: Statement[];
+  /** How often a statement was asked for while none was under way: then its answer takes a round trip of its own. */
+  roundTrips: number;
+  isCommitted: boolean;
 }
 
-/** A database with a note of what one who asks at a time asks of it. */
+/** What went to a database. */
+export interface Counts {
+  readonly transactions: readonly CountedTransaction[];
+  /** Statements without a transaction. */
+  readonly alone: readonly Statement[];
+}
+
+/** A database with a note of what is asked of it. */
 export class CountingDatabase implements Database {
   readonly #inner: Database;
-  #statements: Statement[] = [];
-  #underWay = 0;
-  #counts = { roundTrips: 0, begins: 0, commits: 0 };
+  #transactions: CountedTransaction[] = [];
+  #alone: Statement[] = [];
 
   constructor(inner: Database) {
     this.#inner = inner;
@@ -29,47 +34,49 @@ export class CountingDatabase implements Database {
     return this.#inner.shared;
   }
 
-  /** What went there since this was asked last. */
+  /** What was begun since this was asked last. */
   take(): Counts {
-    const taken = { ...this.#counts, statements: this.#statements };
-    this.#statements = [];
-    this.#counts = { roundTrips: 0, begins: 0, commits: 0 };
+    const taken = { transactions: this.#transactions, alone: this.#alone };
+    this.#transactions = [];
+    this.#alone = [];
     return taken;
   }
 
   async begin(mode: 'read' | 'write', signal: AbortSignal): Promise<Transaction> {
-    this.#counts.begins += 1;
+    const counted: CountedTransaction = { mode, statements: [], roundTrips: 0, isCommitted: false };
+    this.#transactions.push(counted);
     const transaction = await this.#inner.begin(mode, signal);
+    let underWay = 0;
     return {
-      ...this.#counting(transaction),
-      commit: () => {
-        this.#counts.commits += 1;
-        return transaction.commit();
+      async execute(statement) {
+        counted.statements.push(statement);
+        if (underWay === 0) counted.roundTrips += 1;
+        underWay += 1;
+        try {
+          return await transaction.execute(statement);
+        } finally {
+          underWay -= 1;
+        }
+      },
+      async commit() {
+        await transaction.commit();
+        counted.isCommitted = true;
       },
       rollback: () => transaction.rollback(),
     };
   }
 
   session(signal: AbortSignal): Session {
-    return this.#counting(this.#inner.session(signal));
+    const session = this.#inner.session(signal);
+    return {
+      execute: (statement) => {
+        this.#alone.push(statement);
+        return session.execute(statement);
+      },
+    };
   }
 
   lease: Database['lease'] = (name, fn, options) => this.#inner.lease(name, fn, options);
   ping: Database['ping'] = (signal) => this.#inner.ping(signal);
   close: Database['close'] = () => this.#inner.close();
-
-  #counting(session: Session): Session {
-    return {
-      execute: async (statement) => {
-        this.#statements.push(statement);
-        if (this.#underWay === 0) this.#counts.roundTrips += 1;
-        this.#underWay += 1;
-        try {
-          return await session.execute(statement);
-        } finally {
-          this.#underWay -= 1;
-        }
-      },
-    };
-  }
 }

@@ -15,7 +15,7 @@ import {
 } from '../../core/testing/store/fixtures.ts';
 import { DatabaseError, type DatabaseErrorKind } from '../../plugins/storage-sql/database.ts';
 import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
-import { CountingDatabase } from './counting-database.ts';
+import { type CountedTransaction, CountingDatabase } from './counting-database.ts';
 import { type FailurePoint, failingDatabase } from './failing-database.ts';
 import type { OpenOptions, OpenSqlStore, OpenStore } from './sql-stores.ts';
 
@@ -83,7 +83,7 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
           for (let i = 0; i < 2_500; i++) rows.push(await tx.table(items).insert(item({ rank: i, body: `word${i}` })));
           return rows.map(({ id }) => id);
         });
-        if (dialect === 'postgres') assert.equal(database.take().statements.length, 3);
+        if (dialect === 'postgres') assert.equal(database.take().transactions[0]!.statements.length, 3);
         await store.write(async (tx) => {
           for (const id of ids.slice(0, 5)) await tx.table(items).update(id, { body: 'other' });
           for (const id of ids.slice(5, 10)) await tx.table(items).delete(id);
@@ -101,10 +101,10 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         database.take();
         await store.read((tx) => tx.table(items).get(row!.id));
         await store.read((tx) => tx.table(items).find({ limit: 1 }));
-        const { statements, begins } = database.take();
-        assert.deepEqual([statements.length, begins], [2, 0]);
+        const { alone, transactions } = database.take();
+        assert.deepEqual([alone.length, transactions.length], [2, 0]);
         await store.read(async (tx) => [await tx.table(items).get(row!.id), await tx.table(items).count()]);
-        assert.equal(database.take().begins, 1);
+        assert.equal(database.take().transactions.length, 1);
       }));
 
     it('is no transaction for a write that only reads, and one from the first lock on', () =>
@@ -112,12 +112,13 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         const [row] = await insertItems(store, [{}]);
         database.take();
         await store.write((tx) => tx.table(items).get(row!.id));
-        assert.equal(database.take().begins, 0);
+        assert.equal(database.take().transactions.length, 0);
         await store.write(async (tx) => {
           await tx.table(items).get(row!.id);
           await tx.table(items).lock(row!.id, 'share');
         });
-        assert.equal(database.take().begins, 1);
+        const { alone, transactions } = database.take();
+        assert.deepEqual([alone.length, transactions.length], [1, 1]);
       }));
 
     it('is one round trip for locks and reads that are asked for together, and one for all writes', () =>
@@ -137,14 +138,64 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
           await tx.emit(accounts, scope, event({ entityId: inserted.id }));
           await tx.emit(accounts, scope, event());
         });
-        const { statements, roundTrips, begins, commits } = database.take();
-        assert.deepEqual([begins, commits], [1, 1]);
+        const { alone, transactions } = database.take();
+        const [{ statements, roundTrips, isCommitted }] = transactions as [CountedTransaction];
+        assert.deepEqual([alone.length, transactions.length, isCommitted], [0, 1, true]);
         if (dialect === 'sqlite') return;
         assert.equal(roundTrips, 2);
         assert.deepEqual(
           statements.map(({ sql }) => /FOR UPDATE|FOR SHARE|select count|WITH|$/.exec(sql)?.[0]),
           ['FOR UPDATE', 'FOR SHARE', 'select count', 'WITH'],
         );
+      }));
+  });
+
+  describe(`store '${dialect}': rows that were found and are changed one after the other`, () => {
+    it('are locked together, in few statements', () =>
+      counted(async ({ store }, database) => {
+        await insertItems(
+          store,
+          times(300, (i) => ({ rank: i })),
+        );
+        database.take();
+        await store.write(async (tx) => {
+          const table = tx.table(items);
+          const query = { orderBy: { columns: ['rank'] }, limit: 100 };
+          for (let page = await table.find(query); ; page = await table.find({ ...query, after: page.next })) {
+            for (const row of page.rows) await table.update(row.id, { kind: `k${row.rank}` });
+            if (page.next === undefined) break;
+          }
+        });
+        const { transactions, alone } = database.take();
+        if (dialect === 'postgres')
+          assert.ok(transactions[0]!.statements.length < 20, `${transactions[0]!.statements.length}`);
+        assert.equal(alone.length, 1, 'the first page was found before the first lock');
+        const rows = await allRows(store, items, { orderBy: { columns: ['rank'] } });
+        assert.deepEqual(
+          rows.map(({ kind, version }) => [kind, version]),
+          times(300, (i) => [`k${i}`, 2]),
+        );
+      }));
+
+    it('are as they are when they are locked, not as they were found', () =>
+      withStore(async ({ store }) => {
+        const found = await insertItems(
+          store,
+          times(20, (i) => ({ rank: i })),
+        );
+        await store.write(async (tx) => {
+          const { rows } = await tx.table(items).find({ orderBy: { columns: ['rank'] } });
+          await store.write(async (other) => {
+            await other.table(items).update(found[5]!.id, { kind: 'other' });
+            await other.table(items).delete(found[6]!.id);
+          });
+          for (const row of rows) {
+            const changing = tx.table(items).increment(row.id, { rank: 100 });
+            if (row.rank === 6) await refuses(changing, 'not_found');
+            else assert.equal((await changing).kind, row.rank === 5 ? 'other' : null);
+          }
+        });
+        assert.equal(await store.read((tx) => tx.table(items).count()), 19);
       }));
   });
 

@@ -1,6 +1,6 @@
 import type { Value } from '../../../core/contracts/query.ts';
 import type { AnyTable } from '../../../core/contracts/tables.ts';
-import { TIME_COLUMN } from '../physical.ts';
+import { columnType, TIME_COLUMN } from '../physical.ts';
 import { encode, selectList } from '../query/codec.ts';
 import type { SqlDialect, Statement } from '../statement.ts';
 
@@ -23,6 +23,24 @@ export function rowStatement(
   return {
     sql: `SELECT ${columns} FROM "${table.name}" WHERE ${isRow.join(' AND ')}${lock && dialect === 'postgres' ? LOCKS[lock] : ''}`,
     parameters: key.map((value, i) => encode(dialect, table.columns[table.primaryKey[i]!], value)),
+  };
+}
+
+/** Locks the rows of these keys as 'update', in their order; those that exist. In PostgreSQL. */
+export function lockStatement(table: AnyTable, keys: readonly (readonly Value[])[]): Statement {
+  const names = table.primaryKey.map((_: string, i: number) => `"$${i}"`);
+  const lists = table.primaryKey.map((name: string, i: number) => {
+    const [type] = columnType('postgres', table.columns[name].type).split(' COLLATE');
+    return `$${i + 1}::${type}[]`;
+  });
+  const isRow = table.primaryKey.map((name: string, i: number) => `"${name}" = "$${i}"`).join(' AND ');
+  return {
+    sql:
+      `SELECT ${selectList('postgres', table)} FROM "${table.name}" JOIN unnest(${lists.join(', ')}) WITH ORDINALITY ` +
+      `AS "$keys" (${names.join(', ')}, "$place") ON ${isRow} ORDER BY "$place" FOR UPDATE OF "${table.name}"`,
+    parameters: table.primaryKey.map((name: string, i: number) =>
+      keys.map((key) => encode('postgres', table.columns[name], key[i]!)),
+    ),
   };
 }
 

@@ -52,6 +52,9 @@ export abstract class SqlTransaction implements ReadTransaction {
     return undefined;
   }
 
+  /** Told what a query found. */
+  found(_table: AnyTable, _rows: readonly StoredRow[]): void {}
+
   get dialect() {
     return this.opened.database.dialect;
   }

@@ -10,16 +10,17 @@ import {
 } from '../../../core/contracts/store.ts';
 import type { AnyTable } from '../../../core/contracts/tables.ts';
 import { ChangeWriter } from '../../../core/lib/change-writer.ts';
-import { keyValues } from '../../../core/lib/rows.ts';
+import { keyValues, type StoredRow } from '../../../core/lib/rows.ts';
 import { DatabaseError, type Session, type SqlRow, type Transaction } from '../database.ts';
 import { TIME_COLUMN } from '../physical.ts';
 import { decodeRow } from '../query/codec.ts';
 import type { Statement } from '../statement.ts';
 import { changeStatements } from './change-statements.ts';
-import { lastSeq, rowStatement } from './row-statements.ts';
+import { type FoundKey, ReadAhead } from './read-ahead.ts';
+import { lastSeq, lockStatement, rowStatement } from './row-statements.ts';
 import type { ScopeQueue } from './scope-queue.ts';
 import { type Known, type Opened, SqlTransaction } from './sql-transaction.ts';
-import { rowKey } from './table-reader.ts';
+import { keyOfRow, rowKey, valuesOfKey } from './table-reader.ts';
 import { SqlWriter } from './table-writer.ts';
 import { type KnownRow, type RowKey, WriteBuffer } from './write-buffer.ts';
 
@@ -42,6 +43,7 @@ const MOST_PENDING = 1000;
 export class SqlWrite extends SqlTransaction implements WriteTransaction {
   declare protected readonly opened: OpenedForWrites;
   readonly #buffer = new WriteBuffer();
+  readonly #ahead = new Map<string, ReadAhead>();
   readonly #changes: ChangeWriter;
   #begun: Promise<Transaction> | undefined;
   #giveUpPlace: (() => void) | undefined;
@@ -116,11 +118,51 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
     const known = this.#buffer.known(table, name);
     if (known && (known.mode === 'update' || mode === 'share')) return known;
     if (mode === 'update' && table.revision !== undefined) this.#begin(`${table.name}/${name}`);
+    if (mode === 'update' && dialect === 'postgres' && table.revision === undefined) {
+      const keys = this.#aheadOf(table).with({ name, values: key });
+      if (keys.length > 1) return this.#lockTogether(table, name, keys);
+    }
     const [row] = await this.execute(rowStatement(dialect, table, key, mode));
     this.check();
     if (!row) return this.#buffer.known(table, name);
     if (table.revision !== undefined) this.#notBefore(row[TIME_COLUMN]);
     return this.#buffer.learn(table, name, decodeRow(table, row), mode);
+  }
+
+  async #lockTogether(table: AnyTable, name: RowKey, keys: readonly FoundKey[]): Promise<KnownRow | undefined> {
+    const wanted = keys.filter((key) => this.#buffer.known(table, key.name)?.mode !== 'update');
+    const rows = await this.execute(
+      lockStatement(
+        table,
+        wanted.map(({ values }) => values),
+      ),
+    );
+    this.check();
+    for (const each of rows) {
+      const row = decodeRow(table, each);
+      this.#buffer.learn(table, keyOfRow(table, row), row, 'update');
+    }
+    return this.#buffer.known(table, name);
+  }
+
+  /** What a query found is perhaps what is changed next. */
+  override found(table: AnyTable, rows: readonly StoredRow[]): void {
+    if (rows.length < 2 || this.dialect !== 'postgres' || table.revision !== undefined) return;
+    this.#aheadOf(table).found(
+      rows.map((row) => {
+        const values = valuesOfKey(table, row);
+        return { name: rowKey(values), values };
+      }),
+    );
+  }
+
+  #aheadOf(table: AnyTable): ReadAhead {
+    let ahead = this.#ahead.get(table.name);
+    if (!ahead) {
+      ahead = new ReadAhead();
+      this.#ahead.set(table.name, ahead);
+    }
+    return ahead;
   }
 
   /** Makes a row that is locked, or new, what it is to be. */

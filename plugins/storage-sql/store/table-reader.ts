@@ -10,6 +10,11 @@ import type { RowKey } from './write-buffer.ts';
 /** How a transaction names a row. */
 export const rowKey = (values: readonly Value[]): RowKey => (values.length === 1 ? values[0]! : JSON.stringify(values));
 
+export const valuesOfKey = (table: AnyTable, row: StoredRow): readonly Value[] =>
+  table.primaryKey.map((name: string) => row[name] as Value);
+
+export const keyOfRow = (table: AnyTable, row: StoredRow): RowKey => rowKey(valuesOfKey(table, row));
+
 export class SqlReader<T extends AnyTable> implements TableReader<T> {
   protected readonly tx: SqlTransaction;
   protected readonly declared: T;
@@ -46,15 +51,20 @@ export class SqlReader<T extends AnyTable> implements TableReader<T> {
       }
       if (wanted.length > 0)
         for (const row of await this.tx.queries.getMany(this.tx.session(), table, wanted))
-          found.set(rowKey(table.primaryKey.map((name: string) => row[name] as Value)), row);
+          found.set(keyOfRow(table, row), row);
       return [...found.values()].filter((row) => row !== undefined) as Row<T>[];
     });
   }
 
   find(query: Find = {}): Promise<Page<Row<T>>> {
-    return this.tx.run(() =>
-      this.tx.query(this.declared, query.where, (session) => this.tx.queries.find(session, this.declared, query)),
-    ) as Promise<Page<Row<T>>>;
+    return this.tx.run(async () => {
+      const { declared } = this;
+      const page = await this.tx.query(declared, query.where, (session) =>
+        this.tx.queries.find(session, declared, query),
+      );
+      this.tx.found(declared, page.rows);
+      return page as Page<Row<T>>;
+    });
   }
 
   count({ where }: { readonly where?: Where } = {}): Promise<number> {

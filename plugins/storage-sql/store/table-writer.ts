@@ -1,10 +1,9 @@
 import { changesTable } from '../../../core/contracts/log.ts';
-import type { Value } from '../../../core/contracts/query.ts';
 import { type Key, StoreError, type TableWriter } from '../../../core/contracts/store.ts';
 import type { AnyTable, NewRow, Row } from '../../../core/contracts/tables.ts';
 import { incrementedRow, keyValues, newRow, restoredRow, type StoredRow, updatedRow } from '../../../core/lib/rows.ts';
 import type { SqlWrite } from './sql-write.ts';
-import { rowKey, SqlReader } from './table-reader.ts';
+import { keyOfRow, rowKey, SqlReader } from './table-reader.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -59,7 +58,7 @@ export class SqlWriter<T extends AnyTable> extends SqlReader<T> implements Table
 
   #insert(row: StoredRow): Promise<Row<T>> {
     const table = this.declared;
-    const name = rowKey(table.primaryKey.map((column: string) => row[column] as Value));
+    const name = keyOfRow(table, row);
     if (this.tx.known(table, name)?.row)
       throw new StoreError('already_exists', `${table.name}: the key 'primary' is taken`, {
         table: table.name,
