@@ -7,7 +7,7 @@ import { ResumeTokens } from './resume-token.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** So many streams at most write in one turn of the event loop. */
-const WAKES_A_TURN = 64;
+const WAKES_A_TURN = 16;
 /** Heartbeats come this much of their interval late at most. */
 const BEAT_PRECISION = 1 / 10;
 

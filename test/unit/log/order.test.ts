@@ -1,55 +1,11 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { type Change, changesTable } from '../../../core/contracts/log.ts';
+import { changesTable } from '../../../core/contracts/log.ts';
 import { isNull } from '../../../core/contracts/query.ts';
-import type { Store } from '../../../core/contracts/store.ts';
 import { StreamTransport } from '../../../plugins/transport-stream/stream-transport.ts';
 import { SharedStore } from '../../support/shared-store.ts';
 import { recordingLogger } from '../plugin-context.ts';
-import { change, openStore, randomOf, recorder, scopes, startLog } from './support.ts';
-
-const micros = (skew: number) => () => Math.floor(performance.timeOrigin * 1000 + performance.now() * 1000) + skew;
-
-/** One transaction in these scopes, with so many events; returns what it says of them. */
-function commit(store: Store, ids: readonly string[], names: readonly string[], fail = false): Promise<void> {
-  return store.write(async (tx) => {
-    for (const id of ids) await tx.table(scopes).lock(id, 'update');
-    for (const [i, name] of names.entries()) await tx.emit(scopes, ids[i % ids.length]!, change(name));
-    if (fail) throw new Error('rolled back');
-  });
-}
-
-/** That the log is what was committed: each event once, in order, whole transactions at a time. */
-function check(batches: readonly (readonly Change[])[], committed: ReadonlySet<string>): void {
-  const all = batches.flat();
-  assert.deepEqual(
-    all.map(({ seq }) => seq),
-    all.map((_, i) => i + 1),
-  );
-  assert.deepEqual(all.map(({ entityId }) => entityId).toSorted(), [...committed].sort());
-  const last = new Map<string, readonly [revision: number, ordinal: number]>();
-  for (const { scope, revision, ordinal, entityId } of all) {
-    const [before, place] = last.get(scope) ?? [0, -1];
-    if (revision === before) assert.equal(ordinal, place + 1, entityId);
-    else assert.deepEqual([revision, ordinal], [before + 1, 0], entityId);
-    last.set(scope, [revision, ordinal]);
-  }
-  const ended = new Set<string>();
-  for (const batch of batches) {
-    const inBatch = Map.groupBy(batch, ({ transaction }) => transaction);
-    for (const [transaction, events] of inBatch) {
-      assert.ok(!ended.has(transaction), 'a transaction came in two parts');
-      ended.add(transaction);
-      assert.equal(events.at(-1)!.seq - events[0]!.seq, events.length - 1, 'another transaction stands in between');
-      assert.deepEqual(
-        events.map(({ entityId }) => Number(entityId.split(':')[1])),
-        events.map((_, i) => i),
-      );
-    }
-  }
-}
-
-const namesOf = (transaction: string, count: number) => Array.from({ length: count }, (_, i) => `${transaction}:${i}`);
+import { check, commit, micros, namesOf, openStore, randomOf, recorder, startLog } from './support.ts';
 
 describe('the order of a log that several instances write', () => {
   it('is that of the commits in every scope, whoever makes it, and whoever loses its lease in the middle', async () => {
@@ -75,7 +31,7 @@ describe('the order of a log that several instances write', () => {
         const chosen = ids.filter(() => random(3) === 0);
         const names = namesOf(`${writer}-${n}`, 1 + random(4));
         const fail = random(5) === 0;
-        const done = commit(instances[random(3)]!, chosen.length > 0 ? chosen : [ids[0]!], names, fail);
+        const done = commit(instances[random(3)]!, chosen.length > 0 ? chosen : [ids[0]!], names, { fail });
         if (fail) await assert.rejects(done, /rolled back/);
         else {
           await done;
