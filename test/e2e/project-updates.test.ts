@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { changeLog } from '../../core/contracts/log.ts';
+import apiPlugin from '../../plugins/api/plugin.ts';
 import logPlugin from '../../plugins/log/plugin.ts';
 import projectPlugin from '../../plugins/project/plugin.ts';
 import { ResumeTokens } from '../../plugins/project/stream/resume-token.ts';
@@ -278,10 +279,20 @@ describe('StreamProjectUpdates with small bounds', () => {
   });
 
   it('ends a stream that takes nothing, with where to resume, and no other; nothing is missed', async () => {
-    const tracker = await start({}, { maxQueuedUpdates: 20 });
+    const tracker = await startTracker(
+      {},
+      {
+        replace: {
+          project: configured(projectPlugin, { maxQueuedUpdates: 20 }),
+          api: configured(apiPlugin, { maxStreams: 2 }),
+        },
+      },
+    );
     const { id } = (await tracker.http('POST', '/v1/projects', { name: 'Core', key: 'CORE' })).body.project;
     const [slow, fast] = [streamUpdates(tracker.grpcPort, {}), streamUpdates(tracker.grpcPort, {})];
     await Promise.all([slow, fast].map((stream) => stream.until(is('heartbeat'))));
+    const full = await streamUpdates(tracker.grpcPort, {}).ended;
+    assert.deepEqual([full.code, full.reason], [8, 'TOO_MANY_CALLS']);
     slow.pause();
     const description = 'x'.repeat(20_000);
     let count = 0;
@@ -294,7 +305,10 @@ describe('StreamProjectUpdates with small bounds', () => {
       await tracker.http('POST', '/v1/issues', { projectId: id, summary: 'Long', description });
       count += 1;
     }
-    assert.equal(ended, false, 'its end is behind what it has not taken');
+    assert.equal(ended, false, 'its end is behind what it has not taken, but the server is done with it');
+    const third = streamUpdates(tracker.grpcPort, {});
+    await third.until(is('heartbeat'));
+    third.close();
     slow.resume();
     const { code, reason, resumeToken } = await slow.ended;
     assert.deepEqual([code, reason, resumeToken], [8, 'SLOW_CONSUMER', slow.token]);

@@ -37,7 +37,8 @@ export function streamUpdates(
   request: Partial<StreamProjectUpdatesRequest>,
   onMessage: (message: Message) => void = () => {},
 ): UpdatesClient {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const options = { 'grpc.use_local_subchannel_pool': 1 };
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
   const { path, requestSerialize, responseDeserialize } = ProjectServiceService.streamProjectUpdates;
   const stream: ClientReadableStream<Message> = client.makeServerStreamRequest(
     path,
