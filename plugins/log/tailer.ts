@@ -15,6 +15,7 @@ export class Tailer {
   #reading: Promise<void> | undefined;
   #woken = false;
   #open = false;
+  #failing = false;
 
   constructor(log: Pick<ChangeLog, 'head' | 'read'>, logger: Logger) {
     this.#log = log;
@@ -60,6 +61,7 @@ export class Tailer {
         // A busy store commits many transactions in a turn of the process; they are read together.
         await setImmediate();
         const changes = await this.#log.read({ after: this.#position, signal });
+        this.#succeeded();
         const last = changes.at(-1);
         if (!last) continue;
         this.#position = last.seq;
@@ -67,11 +69,23 @@ export class Tailer {
         this.#deliver(changes);
       } catch (error) {
         if (this.#skipTrimmed(error)) continue;
-        if (!signal.aborted)
-          this.#logger.warn({ err: error }, 'the change log could not be read; the next wake tries again');
+        if (!signal.aborted) this.#failed(error);
         return;
       }
     }
+  }
+
+  /** A store that is away fails every look, several times a second: one line when it goes, one when it is back. */
+  #failed(error: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#logger.warn({ err: error }, 'the change log cannot be read; each wake tries again');
+  }
+
+  #succeeded(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#logger.info({ after: this.#position }, 'the change log is read again');
   }
 
   /** A process that stood still for longer than events are kept goes on with those that are left. */

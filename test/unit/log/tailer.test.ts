@@ -5,6 +5,7 @@ import type { Logger } from '../../../core/kernel/index.ts';
 import { Hints } from '../../../plugins/log/hints.ts';
 import { Tailer } from '../../../plugins/log/tailer.ts';
 import { StreamTransport } from '../../../plugins/transport-stream/stream-transport.ts';
+import { recordingLogger } from '../plugin-context.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const turns = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -62,21 +63,28 @@ describe('the tailer of the change log', () => {
     );
   });
 
-  it('goes on where it was when the log could not be read', async () => {
+  it('goes on where it was when the log could not be read, and says so once and not at each try', async () => {
     let broken = true;
     const log = logOf({ fail: () => broken });
-    const tailer = new Tailer(log, silent);
+    const logger = recordingLogger();
+    const tailer = new Tailer(log, logger);
     await tailer.open();
     const heard: number[] = [];
     tailer.follow((changes) => heard.push(...changes.map(({ seq }) => seq)));
     log.seq = 2;
-    tailer.wake();
-    await turns();
+    for (let tries = 0; tries < 3; tries++) {
+      tailer.wake();
+      await turns();
+    }
     assert.deepEqual(heard, []);
     broken = false;
     tailer.wake();
     await turns();
     assert.deepEqual(heard, [1, 2]);
+    assert.deepEqual(
+      logger.lines.map(({ level }) => level),
+      ['warn', 'info'],
+    );
   });
 
   it('goes on with what is left where events were deleted before it had read them', async () => {
