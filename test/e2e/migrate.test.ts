@@ -11,7 +11,7 @@ import { postgres } from '../support/services/postgres.ts';
 const root = join(import.meta.dirname, '../..');
 const marks = join(root, 'test/fixtures/plugins/marks.ts');
 
-for (const kind of ['sqlite'])
+for (const kind of ['sqlite', 'postgres'])
   describe(`a new version of a plugin's table, on ${kind}`, function () {
     this.timeout(60_000);
     let folder: string;
