@@ -56,50 +56,53 @@ export const tokensOf = (table: AnyTable, row: StoredRow): readonly string[] => 
   ...new Set(table.searchable.flatMap((name: string) => (row[name] === null ? [] : everyToken(row[name] as string)))),
 ];
 
-const written = (changes: readonly PendingChange[]): readonly WrittenRow[] =>
-  changes.map(({ after, time }) => ({ row: after!, time }));
-
 /** What is to be done in one table; no row is in two sets. */
 export function changeSets({ table, changes }: TableChanges): readonly ChangeSet[] {
-  const inserts = changes.filter(({ before, after }) => !before && after);
-  const updates = changes.filter(({ before, after }) => before && after);
-  const deletes = changes.filter(({ before, after }) => before && !after);
   const search = table.searchable.length > 0;
   const { columns, number } = layoutOf(table);
+  const inserts: WrittenRow[] = [];
+  const deletes: WrittenRow[] = [];
+  const updates = new Map<string, { readonly columns: readonly string[]; readonly rows: WrittenRow[] }>();
+  for (const change of changes) {
+    const { before, after, time } = change;
+    if (!after) {
+      if (before) deletes.push({ row: before, time });
+      continue;
+    }
+    if (!before) {
+      inserts.push({ row: after, time });
+      continue;
+    }
+    const changed = changedColumns(table, columns, before, change);
+    if (changed.length === table.primaryKey.length) continue;
+    const shape = `update ${number} ${changed.join()}`;
+    const alike = updates.get(shape);
+    if (alike) alike.rows.push({ row: after, time });
+    else updates.set(shape, { columns: changed, rows: [{ row: after, time }] });
+  }
   const sets: ChangeSet[] = [];
-  if (deletes.length > 0) {
-    const rows = deletes.map(({ before, time }) => ({ row: before!, time }));
-    sets.push({ table, kind: 'delete', rows, columns: table.primaryKey, search, shape: `delete ${number}` });
+  if (deletes.length > 0)
+    sets.push({ table, kind: 'delete', rows: deletes, columns: table.primaryKey, search, shape: `delete ${number}` });
+  for (const [shape, { columns: changed, rows }] of updates) {
+    const found = search && table.searchable.some((name: string) => changed.includes(name));
+    sets.push({ table, kind: 'update', rows, columns: changed, search: found, shape });
   }
-  if (updates.length > 0) sets.push(...updateSets(table, updates));
-  if (inserts.length > 0) {
-    const shape = `insert ${number}`;
-    sets.push({ table, kind: 'insert', rows: written(inserts), columns, search, shape });
-  }
+  if (inserts.length > 0)
+    sets.push({ table, kind: 'insert', rows: inserts, columns, search, shape: `insert ${number}` });
   return sets;
 }
 
-/** Only what differs is written, so that an index is left alone whose columns stay as they are. */
-function updateSets(table: AnyTable, updates: readonly PendingChange[]): readonly ChangeSet[] {
-  const alike = new Map<string, { columns: readonly string[]; changes: PendingChange[] }>();
-  const { columns: all, number } = layoutOf(table);
-  for (const change of updates) {
-    const { before, after, time } = change;
-    const columns = all.filter((name) =>
-      name === TIME_COLUMN ? time !== undefined : table.primaryKey.includes(name) || before![name] !== after![name],
-    );
-    if (columns.length === table.primaryKey.length) continue;
-    const shape = `update ${number} ${columns.join()}`;
-    const found = alike.get(shape);
-    if (found) found.changes.push(change);
-    else alike.set(shape, { columns, changes: [change] });
+/** The primary key and what differs, so that an index is left alone whose columns stay as they are. */
+function changedColumns(
+  table: AnyTable,
+  columns: readonly string[],
+  before: StoredRow,
+  { after, time }: PendingChange,
+): readonly string[] {
+  const changed: string[] = [...table.primaryKey];
+  for (let i = changed.length; i < columns.length; i++) {
+    const name = columns[i]!;
+    if (name === TIME_COLUMN ? time !== undefined : before[name] !== after![name]) changed.push(name);
   }
-  return Array.from(alike, ([shape, { columns, changes }]) => ({
-    table,
-    shape,
-    kind: 'update' as const,
-    rows: written(changes),
-    columns,
-    search: table.searchable.some((name: string) => columns.includes(name)),
-  }));
+  return changed;
 }
