@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures, prints a table, and with --json FILE writes the same as JSON.
  *
- *     npm run bench -- [--only memdb,grpc,rest,start] [--quick] [--json FILE]
+ *     npm run bench -- [--only memdb,grpc,rest,streams,start] [--quick] [--json FILE]
  *
  * Figures of different runs do not compare; ratios do, and each is made of turns within one run.
  */
@@ -13,8 +13,15 @@ import { memdb } from './memdb.ts';
 import { rest } from './rest.ts';
 import type { BenchOptions, Row, Section } from './section.ts';
 import { start } from './start.ts';
+import { streams } from './streams.ts';
 
-const sections: Readonly<Record<string, (options: BenchOptions) => Promise<Section>>> = { memdb, grpc, rest, start };
+const sections: Readonly<Record<string, (options: BenchOptions) => Promise<Section>>> = {
+  memdb,
+  grpc,
+  rest,
+  streams,
+  start,
+};
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
