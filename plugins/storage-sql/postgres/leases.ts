@@ -4,7 +4,7 @@ import type { TransactionClient } from './client.ts';
 import { databaseError } from './errors.ts';
 import { LeaseSession } from './lease-session.ts';
 
-/** Between two tries for a lock that another instance holds, in milliseconds; the half of it is chance. */
+/** Between two tries for a lock that another instance holds, in milliseconds: from half of it to one and a half. */
 const POLL_MS = 200;
 /** How often in a row a lock is handed on within this instance, before the others get their chance. */
 const MOST_TURNS = 8;

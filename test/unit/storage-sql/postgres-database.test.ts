@@ -162,6 +162,20 @@ describe('PostgreSQL as a database of the store', () => {
     await allSlotsWork();
   });
 
+  it('takes a COMMIT behind statements that were not waited for, and stores all of them or none', async () => {
+    const together = async (...texts: readonly string[]) => {
+      const transaction = await begin(database);
+      const ends = [...texts.map((text) => transaction.execute(sql(text))), transaction.commit()];
+      return (await Promise.allSettled(ends)).map(({ status }) => status);
+    };
+    const add = 'update item set n = n + 1 where id = 1';
+    assert.deepEqual(await together(add, add), ['fulfilled', 'fulfilled', 'fulfilled']);
+    assert.equal(await stored(1), '2');
+    assert.deepEqual(await together(add, 'select 1 / 0', add), ['fulfilled', 'rejected', 'rejected', 'rejected']);
+    assert.equal(await stored(1), '2');
+    await allSlotsWork();
+  });
+
   it('names the unique index that refused a row', async () => {
     const insert = (id: number) => database.session(never).execute(sql('insert into item values ($1, 0, $2)', id, 'x'));
     await insert(20);
