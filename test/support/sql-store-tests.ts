@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Restart, type WriteTransaction } from '../../core/contracts/store.ts';
+import { uuidv7 } from '../../core/lib/uuid.ts';
 import {
   accounts,
   allRows,
@@ -15,6 +16,7 @@ import {
 } from '../../core/testing/store/fixtures.ts';
 import { DatabaseError, type DatabaseErrorKind } from '../../plugins/storage-sql/database.ts';
 import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
+import { SqlStore } from '../../plugins/storage-sql/store/sql-store.ts';
 import { type CountedTransaction, CountingDatabase } from './counting-database.ts';
 import { type FailurePoint, failingDatabase } from './failing-database.ts';
 import type { OpenOptions, OpenSqlStore, OpenStore } from './sql-stores.ts';
@@ -221,6 +223,28 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         { clock: { now: () => now } },
       );
     });
+
+    it('is later than that of an instance whose clock is ahead, for every scope in which that one told of a change', () =>
+      withStore(
+        async ({ store, database }) => {
+          const scope = await insertAccount(store);
+          const made = await store.write(async (tx) => {
+            const { id } = await tx.table(accounts).insert({ id: uuidv7(), balance: 0, revision: 0 });
+            for (const each of [scope, id]) await tx.emit(accounts, each, event());
+            return { id, now: tx.now };
+          });
+          for (const each of [scope, made.id]) {
+            const behind = new SqlStore({ kind: dialect, shared: database.shared, clock: { now: () => 1_000_000 } });
+            behind.open(database, fixtureTables, store.id);
+            const now = await behind.write(async (tx) => {
+              await tx.table(accounts).lock(each, 'update');
+              return tx.now;
+            });
+            assert.equal(now, made.now + 1);
+          }
+        },
+        { clock: { now: () => 9_000_000 } },
+      ));
 
     it('is found anew when a scope turns out to be later: another instance has a clock that is ahead', () =>
       withStore(async ({ store, database }) => {
