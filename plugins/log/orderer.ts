@@ -32,6 +32,7 @@ export class Orderer {
   readonly #grown: () => void;
   #holding = false;
   #woken = false;
+  #failing = false;
   #wakeUp = () => {};
 
   constructor(store: Store, grown: () => void, log: Logger) {
@@ -55,9 +56,12 @@ export class Orderer {
       } catch (error) {
         if (signal.aborted) return;
         // Another has the lease, and has ordered what this one was about to.
-        if (isStoreError(error, 'conflict') || isStoreError(error, 'already_exists')) continue;
-        this.#log.warn({ err: error }, "the log's order is left to another instance, until this one can again");
-        await pause(RETRY_MS, signal);
+        const isLate = isStoreError(error, 'conflict') || isStoreError(error, 'already_exists');
+        // A store that is away fails several times a second: one line when it goes.
+        if (!isLate && !this.#failing)
+          this.#log.warn({ err: error }, "the log's order is left to another instance, until this one can again");
+        this.#failing ||= !isLate;
+        await pause(isLate ? PACE_MS : RETRY_MS, signal);
       }
     }
   }
@@ -75,6 +79,7 @@ export class Orderer {
         this.#woken = false;
         const began = performance.now();
         const { ordered, more } = await this.#order(signal);
+        this.#failing = false;
         if (ordered > 0) this.#grown();
         if (more) this.#woken = true;
         else if (ordered > 0) await pause(PACE_MS - (performance.now() - began), signal);

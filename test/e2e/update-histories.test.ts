@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type Change, changeLog } from '../../core/contracts/log.ts';
 import { seededRandom } from '../../core/lib/random.ts';
 import { Project, type ProjectUpdate, type StreamProjectUpdatesResponse } from '../../proto/gen/project/v1/project.ts';
+import { postgres } from '../support/services/postgres.ts';
 import { startTrackers } from '../support/shared-trackers.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { streamUpdates } from '../support/update-stream.ts';
@@ -83,26 +84,36 @@ function check(listener: Listener, changes: readonly Change[], seed: string): vo
   }
 }
 
+async function trial(trackers: readonly Tracker[]): Promise<void> {
+  const seed = testSeed();
+  console.log(`      TEST_SEED=${seed}`);
+  // The first message of a stream without a token has one: everything from there on counts.
+  const begun = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const listeners = begun.map(({ resolve }, i) => listen(trackers, `${seed} ${i}`, resolve));
+  await Promise.all(begun.map(({ promise }) => promise));
+  let calls = 0;
+  const any: Tracker = { ...trackers[0]!, http: (...call) => trackers[calls++ % trackers.length]!.http(...call) };
+  await runWorkload(any, { seed, decks: 2 });
+  await trackers[0]!.http('POST', '/v1/projects', { name: 'The last one', key: LAST });
+  const heard = await Promise.all(listeners);
+  const changes = await allChanges(trackers[0]!);
+  for (const listener of heard) {
+    check(listener, changes, seed);
+    assert.ok(listener.cuts > 2, `${listener.cuts} cuts`);
+  }
+  for (const tracker of trackers.toReversed()) await tracker.stop();
+}
+
 describe('streams of updates that are cut at random and resumed', () => {
-  for (const instances of [1, 2])
-    it(`miss nothing, get nothing twice and nothing in parts, on ${instances === 1 ? 'one instance' : 'two instances, in turn'}`, async () => {
-      const seed = testSeed();
-      console.log(`      TEST_SEED=${seed}`);
-      const trackers = instances === 1 ? [await startTracker()] : (await startTrackers(instances)).trackers;
-      // The first message of a stream without a token has one: everything from there on counts.
-      const begun = [0, 1, 2].map(() => Promise.withResolvers<void>());
-      const listeners = begun.map(({ resolve }, i) => listen(trackers, `${seed} ${i}`, resolve));
-      await Promise.all(begun.map(({ promise }) => promise));
-      let calls = 0;
-      const any: Tracker = { ...trackers[0]!, http: (...call) => trackers[calls++ % instances]!.http(...call) };
-      await runWorkload(any, { seed, decks: 2 });
-      await trackers[0]!.http('POST', '/v1/projects', { name: 'The last one', key: LAST });
-      const heard = await Promise.all(listeners);
-      const changes = await allChanges(trackers[0]!);
-      for (const listener of heard) {
-        check(listener, changes, seed);
-        assert.ok(listener.cuts > 2, `${listener.cuts} cuts`);
-      }
-      for (const tracker of trackers.toReversed()) await tracker.stop();
-    });
+  it('miss nothing, get nothing twice and nothing in parts', async () => trial([await startTracker()]));
+
+  it('nor do they on two instances in turn', async () => trial((await startTrackers(2)).trackers));
+
+  it('nor on two instances on one PostgreSQL', async function () {
+    this.timeout(60_000);
+    const server = await postgres(this);
+    const database = await server.createDatabase();
+    await trial([await startTracker(database.variables), await startTracker(database.variables)]);
+    await database.drop();
+  });
 });
