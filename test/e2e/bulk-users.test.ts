@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { StoreError } from '../../core/contracts/store.ts';
-import type { Plugin } from '../../core/kernel/index.ts';
 import { UserServiceService } from '../../proto/gen/user/v2/user.ts';
 import { checkLog, readLog } from '../support/replay.ts';
 import { storageThatWrites } from '../support/storage.ts';
+import { onlyOn } from '../support/stores.ts';
 import { strictStorage } from '../support/strict-store.ts';
 import { type CallFailure, startTracker, type Tracker } from '../support/tracker.ts';
 
@@ -124,7 +124,8 @@ describe('users in bulk', () => {
     assert.equal((await readLog(tracker)).length, 2);
   });
 
-  it('give one of two calls the addresses that both want, and tell the other which one', async () => {
+  it('give one of two calls the addresses that both want, and tell the other which one', async function () {
+    onlyOn(this, 'memdb', 'strictStorage is made of memdb');
     const discipline = strictStorage();
     const strict = await startTracker({}, { replace: { 'storage-memdb': discipline.plugin } });
     try {
@@ -143,7 +144,7 @@ describe('users in bulk', () => {
 
   it('are tried again when an address that was taken is free by the time it is looked for', async () => {
     let refusals = 1;
-    const late = await startTracker({}, { replace: { 'storage-memdb': lateStorage(() => refusals-- > 0) } });
+    const late = await startTracker({}, { storage: lateStorage(() => refusals-- > 0) });
     try {
       assert.equal((await bulk([person('a@example.com')], {}, late)).status, 200);
       refusals = Number.POSITIVE_INFINITY;
@@ -157,7 +158,7 @@ describe('users in bulk', () => {
 });
 
 /** Reports at the commit, while it is told so, that an address is taken that no row has any more. */
-function lateStorage(refuses: () => boolean): Plugin {
+function lateStorage(refuses: () => boolean) {
   return storageThatWrites(
     (write) => (fn, options) =>
       write(async (tx) => {

@@ -5,6 +5,7 @@ import { issueContents, issues } from '../../core/contracts/issues.ts';
 import { projectContents, projectScopes } from '../../core/contracts/projects.ts';
 import { type Store, store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { storeOfTests } from '../support/stores.ts';
 import { startTracker } from '../support/tracker.ts';
 
 /** A stranger's plugin that keeps something on issues, reduced to what the services promise it. */
@@ -109,7 +110,7 @@ describe('a health check', () => {
     });
     await assert.rejects(
       startTracker({}, { plugins: [impostor] }),
-      /'db' is checked by 'impostor' and by 'storage-memdb'/,
+      new RegExp(`'db' is checked by 'impostor' and by 'storage-${storeOfTests}'`),
     );
   });
 });

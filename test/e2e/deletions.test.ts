@@ -16,7 +16,7 @@ describe('deleting what much belongs to', () => {
       await before?.(options);
       return write(fn, options);
     });
-    tracker = await startTracker({}, { replace: { 'storage-memdb': storage } });
+    tracker = await startTracker({}, { storage });
   });
   afterEach(() => tracker.stop());
 

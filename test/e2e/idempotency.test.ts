@@ -6,6 +6,7 @@ import { systemClock } from '../../core/lib/time.ts';
 import { Answers, answersTable } from '../../plugins/api/answers.ts';
 import { IssueServiceService } from '../../proto/gen/issue/v1/issue.ts';
 import { UserServiceService } from '../../proto/gen/user/v1/user.ts';
+import { onlyOn } from '../support/stores.ts';
 import { strictStorage } from '../support/strict-store.ts';
 import { type CallFailure, startTracker, type Tracker } from '../support/tracker.ts';
 
@@ -205,7 +206,8 @@ describe('a call with an idempotency key', () => {
     assert.equal(await count(), 1);
   });
 
-  it('is kept in the transaction of its effect, also where that runs again or is told late of a twin', async () => {
+  it('is kept in the transaction of its effect, also where that runs again or is told late of a twin', async function () {
+    onlyOn(this, 'memdb', 'strictStorage is made of memdb');
     const { plugin, violations } = strictStorage();
     const strict = await startTracker({}, { replace: { 'storage-memdb': plugin } });
     try {

@@ -6,9 +6,9 @@ import { startTracker } from '../support/tracker.ts';
 
 describe('a tracker that starts before its store', () => {
   it('says unavailable until the store is there, then seeds it, serves and follows its log', async () => {
-    const { plugin, come } = storageThatComesLater();
+    const { storage, come } = storageThatComesLater();
     const variables = { SEED_USER_COUNT: '2', SEED_PROJECT_COUNT: '3' };
-    const tracker = await startTracker(variables, { replace: { 'storage-memdb': plugin } });
+    const tracker = await startTracker(variables, { storage });
     const early = await tracker.http('GET', '/v1/projects');
     assert.deepEqual([early.status, early.body.error.status], [503, 'UNAVAILABLE']);
 
@@ -28,8 +28,8 @@ describe('a tracker that starts before its store', () => {
   });
 
   it('stops while it still waits', async () => {
-    const { plugin } = storageThatComesLater();
-    const tracker = await startTracker({ SEED_USER_COUNT: '2' }, { replace: { 'storage-memdb': plugin } });
+    const { storage } = storageThatComesLater();
+    const tracker = await startTracker({ SEED_USER_COUNT: '2' }, { storage });
     await tracker.stop();
   });
 });

@@ -170,7 +170,7 @@ describe('a move to another store', function () {
       disturbing = true;
     };
     const storage = storageThatReads((read) => (fn, options) => read((tx) => fn(afterEachPage(tx, disturb)), options));
-    const busy = await start({}, { replace: { 'storage-memdb': storage } });
+    const busy = await start({}, { storage });
     await importInto(busy, file);
     disturbing = true;
     const during = await exportOf(busy);

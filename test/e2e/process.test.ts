@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { onlyOn } from '../support/stores.ts';
 
 /** The command as a user starts it, from the checkout. */
 function tracker(args: readonly string[], variables: Record<string, string> = {}) {
@@ -46,6 +47,9 @@ async function answering(port: number, child: ChildProcess): Promise<void> {
 
 describe('the tracker command', function () {
   this.timeout(30_000);
+  before(function () {
+    onlyOn(this, 'memdb', 'the command is the same with every store');
+  });
   // A failure must not leave a server behind, which would keep the run from ending.
   afterEach(() => {
     for (const child of children) child.kill('SIGKILL');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { projectScopes } from '../../core/contracts/projects.ts';
 import { type Store, store } from '../../core/contracts/store.ts';
 import { checkLog, readLog } from '../support/replay.ts';
+import { onlyOn } from '../support/stores.ts';
 import { type Discipline, strictStorage } from '../support/strict-store.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { mutations, runWorkload, testSeed } from '../support/workload.ts';
@@ -9,6 +10,9 @@ import { mutations, runWorkload, testSeed } from '../support/workload.ts';
 describe('the services, on the least helpful store', () => {
   let tracker: Tracker;
   let discipline: Discipline;
+  before(function () {
+    onlyOn(this, 'memdb', 'strictStorage is made of memdb');
+  });
   beforeEach(async () => {
     discipline = strictStorage();
     tracker = await startTracker({}, { replace: { 'storage-memdb': discipline.plugin } });

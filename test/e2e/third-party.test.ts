@@ -15,6 +15,7 @@ import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { changeLog } from '../../core/contracts/log.ts';
 import { type Followed, follow, userEnvironment } from '../support/follow.ts';
+import { onlyOn } from '../support/stores.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { stepsOf } from '../support/tutorial.ts';
 
@@ -47,6 +48,7 @@ describe('a third party’s plugin', function () {
   let grpcurl: boolean;
 
   before(async function () {
+    onlyOn(this, 'memdb', 'it installs packages, and meets the store through the contract alone');
     grpcurl = await run('grpcurl', ['-version']).then(
       () => true,
       () => false,

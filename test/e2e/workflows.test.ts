@@ -476,7 +476,7 @@ describe('a workflow of a project’s own', () => {
       await change?.();
       return value;
     });
-    const other = await startTracker({}, { replace: { 'storage-memdb': storage } });
+    const other = await startTracker({}, { storage });
     try {
       const { project } = ok(await other.http('POST', '/v1/projects', { name: 'Core' }));
       const { issue } = ok(await other.http('POST', '/v1/issues', { projectId: project.id, summary: 'It breaks' }));

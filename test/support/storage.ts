@@ -1,26 +1,28 @@
 import { type Store, StoreError } from '../../core/contracts/store.ts';
 import type { Plugin } from '../../core/kernel/index.ts';
-import memdb from '../../plugins/storage-memdb/plugin.ts';
 
-/** storage-memdb with another way to write, made of its own. */
-export function storageThatWrites(writeOf: (write: Store['write']) => Store['write']): Plugin {
+/** What a test makes of the plugin of a storage. */
+export type Remade = (plugin: Plugin) => Plugin;
+
+/** One with another way to write, made of its own. */
+export function storageThatWrites(writeOf: (write: Store['write']) => Store['write']): Remade {
   return storageWith((inner) => ({ write: writeOf(inner.write.bind(inner)) }));
 }
 
-/** storage-memdb with another way to read, made of its own. */
-export function storageThatReads(readOf: (read: Store['read']) => Store['read']): Plugin {
+/** One with another way to read, made of its own. */
+export function storageThatReads(readOf: (read: Store['read']) => Store['read']): Remade {
   return storageWith((inner) => ({ read: readOf(inner.read.bind(inner)) }));
 }
 
-/** storage-memdb as a database that is not there when the tracker starts, until `come` is called. */
-export function storageThatComesLater(): { readonly plugin: Plugin; come(): void } {
+/** One that is as a database that is not there when the tracker starts, until `come` is called. */
+export function storageThatComesLater(): { readonly storage: Remade; come(): void } {
   const here = Promise.withResolvers<void>();
   let isHere = false;
   const away = () => new StoreError('unavailable', 'the database is not there');
   const refuse = () => {
     if (!isHere) throw away();
   };
-  const plugin = storageWith((inner) => ({
+  const storage = storageWith((inner) => ({
     get id() {
       refuse();
       return inner.id;
@@ -43,7 +45,7 @@ export function storageThatComesLater(): { readonly plugin: Plugin; come(): void
     },
   }));
   return {
-    plugin,
+    storage,
     come() {
       isHere = true;
       here.resolve();
@@ -51,11 +53,11 @@ export function storageThatComesLater(): { readonly plugin: Plugin; come(): void
   };
 }
 
-function storageWith(changes: (inner: Store) => Partial<Store>): Plugin {
-  return Object.freeze({
-    ...memdb,
-    setup(context: unknown) {
-      const made = memdb.setup(context);
+function storageWith(changes: (inner: Store) => Partial<Store>): Remade {
+  return (plugin) => {
+    // biome-ignore lint/suspicious/noExplicitAny: the kernel's context for a plugin of any types
+    const setup = async (context: any) => {
+      const made = await plugin.setup(context);
       const inner: Store = made.provides.store;
       const changed = changes(inner);
       const store = new Proxy(inner, {
@@ -65,7 +67,8 @@ function storageWith(changes: (inner: Store) => Partial<Store>): Plugin {
           return typeof value === 'function' ? value.bind(target) : value;
         },
       });
-      return { ...made, provides: { store } };
-    },
-  });
+      return { ...made, provides: { ...made.provides, store } };
+    };
+    return Object.freeze({ ...plugin, setup });
+  };
 }

@@ -5,6 +5,7 @@ import { grpcServer, restServer } from '../../core/contracts/servers.ts';
 import { boot, inline, type Logger, type Plugin, readSettings, type Token } from '../../core/kernel/index.ts';
 import { BadRequest, ErrorInfo } from '../../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
+import { freshStore } from './stores.ts';
 
 /** A tracker in this process, as the variables make it, with real clients on ports of its own. */
 export interface Tracker {
@@ -45,33 +46,29 @@ export type CallFailure = ServiceError & { readonly reason: string; readonly vio
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
-/** Nothing is seeded unless the variables say so. */
+export interface TrackerOptions {
+  readonly plugins?: readonly Plugin[];
+  /** Plugins to load instead of the built-in ones of these names. */
+  readonly replace?: Readonly<Record<string, Plugin>>;
+  /** What is made of the storage's plugin. */
+  readonly storage?: (plugin: Plugin) => Plugin;
+  readonly log?: Logger;
+  /** How long idle HTTP connections stay open while stopping: clients keep theirs, and suites would wait for it. */
+  readonly idleGraceMs?: number;
+}
+
+/**
+ * Nothing is seeded unless the variables say so. On an empty store of the kind that TEST_STORES says, which goes when
+ * the tracker stops; or on the one that the variables name, which stays.
+ */
 export async function startTracker(
   variables: Readonly<Record<string, string>> = {},
-  options: {
-    readonly plugins?: readonly Plugin[];
-    /** Plugins to load instead of the built-in ones of these names. */
-    readonly replace?: Readonly<Record<string, Plugin>>;
-    readonly log?: Logger;
-    /** How long idle HTTP connections stay open while stopping: clients keep theirs, and suites would wait for it. */
-    readonly idleGraceMs?: number;
-  } = {},
+  options: TrackerOptions = {},
 ): Promise<Tracker> {
-  const env = { GRPC_PORT: '0', HTTP_PORT: '0', SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0', ...variables };
-  const settings = await readSettings({ matrix, builtins: Object.keys(builtins), env, cwd: process.cwd() });
-  const quick = { origin: 'test', values: { idleGraceMs: options.idleGraceMs ?? 0 } };
-  const configured = settings.entries.map((entry) =>
-    entry.use === 'rest' ? { ...entry, layers: [...entry.layers, quick] } : entry,
-  );
-  const entries = [...configured, ...(options.plugins ?? []).map((plugin) => inline(plugin))];
-  const replaced = Object.entries(options.replace ?? {}).map(([name, plugin]) => [
-    name,
-    async () => ({ default: plugin }),
-  ]);
-  const running = await boot({
-    entries,
-    builtins: { ...builtins, ...Object.fromEntries(replaced) },
-    log: options.log ?? silent,
+  const fresh = variables['DB_TYPE'] ? undefined : await freshStore();
+  const running = await bootTracker({ ...fresh?.variables, ...variables }, options).catch(async (error) => {
+    await fresh?.remove();
+    throw error;
   });
   const grpcPort = running.service(grpcServer).port;
   const httpPort = running.service(restServer).port;
@@ -120,9 +117,28 @@ export async function startTracker(
     async stop() {
       client.close();
       const { problems } = await running.stop('the test is over');
+      await fresh?.remove();
       if (problems.length > 0) throw new Error(problems.map((problem) => problem.message).join('\n'));
     },
   };
+}
+
+async function bootTracker(variables: Readonly<Record<string, string>>, options: TrackerOptions) {
+  const env = { GRPC_PORT: '0', HTTP_PORT: '0', SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0', ...variables };
+  const settings = await readSettings({ matrix, builtins: Object.keys(builtins), env, cwd: process.cwd() });
+  const quick = { origin: 'test', values: { idleGraceMs: options.idleGraceMs ?? 0 } };
+  const configured = settings.entries.map((entry) =>
+    entry.use === 'rest' ? { ...entry, layers: [...entry.layers, quick] } : entry,
+  );
+  const replaced: Record<string, Plugin> = { ...options.replace };
+  const storage = `storage-${variables['DB_TYPE']}`;
+  if (options.storage) replaced[storage] = options.storage((await builtins[storage]!()).default as Plugin);
+  const loads = Object.entries(replaced).map(([name, plugin]) => [name, async () => ({ default: plugin })]);
+  return boot({
+    entries: [...configured, ...(options.plugins ?? []).map((plugin) => inline(plugin))],
+    builtins: { ...builtins, ...Object.fromEntries(loads) },
+    log: options.log ?? silent,
+  });
 }
 
 function withDetails(error: ServiceError): CallFailure {

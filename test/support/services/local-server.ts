@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs';
+import { chownSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fastFolder } from './fast-folder.ts';
 
 /** What runs a server of the tests. */
 export interface ServerSpec {
@@ -64,7 +64,7 @@ export class LocalServer {
   /** Starts it, and resolves when it answers. */
   static async start(spec: ServerSpec): Promise<LocalServer> {
     const owner = spec.refusesRoot && process.getuid?.() === 0 ? otherUser() : undefined;
-    const folder = mkdtempSync(join(fastFolder(), `tracker-${spec.name}-`));
+    const folder = fastFolder(spec.name);
     if (owner) chownSync(folder, owner.uid, owner.gid);
     const port = await freePort();
     const server = new LocalServer(spec, port, folder, await spec.command(folder, port, owner), owner);
@@ -187,16 +187,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/** Memory, where there is plenty: a database is made there in a tenth of the time. */
-function fastFolder(): string {
-  try {
-    const { bavail, bsize } = statfsSync('/dev/shm');
-    return bavail * bsize > 2 * 2 ** 30 ? '/dev/shm' : tmpdir();
-  } catch {
-    return tmpdir();
   }
 }
 
