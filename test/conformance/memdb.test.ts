@@ -1,4 +1,5 @@
 import { storeConformance } from '../../core/testing/store-conformance.ts';
+import { storeHistories } from '../../core/testing/store-histories.ts';
 import { storeModel } from '../../core/testing/store-model.ts';
 import { MemdbStore } from '../../plugins/storage-memdb/memdb-store.ts';
 
@@ -10,3 +11,4 @@ const open = async (tables: Parameters<MemdbStore['open']>[0]) => {
 
 storeConformance({ describe, it }, { name: 'memdb', open });
 storeModel({ describe, it }, { name: 'memdb', open, runs: 300 });
+storeHistories({ describe, it }, { name: 'memdb', open });
