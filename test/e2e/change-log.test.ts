@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Change, changeLog } from '../../core/contracts/log.ts';
+import { orderedLog } from '../support/replay.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 
 describe('the change log', () => {
@@ -27,7 +28,7 @@ describe('the change log', () => {
 
   it('numbers the revisions of each scope without a gap, in the total order', async () => {
     await work();
-    const changes = await tracker.service(changeLog).read({ after: 0, limit: 1000 });
+    const changes = await (await orderedLog(tracker)).read({ after: 0, limit: 1000 });
     assert.deepEqual(
       changes.map((change) => change.seq),
       changes.map((_, i) => i + 1),
@@ -45,7 +46,7 @@ describe('the change log', () => {
 
   it('ends what it reads between transactions', async () => {
     await work();
-    const log = tracker.service(changeLog);
+    const log = await orderedLog(tracker);
     const head = await log.head();
     for (let after = 0; after < head; ) {
       const changes: readonly Change[] = await log.read({ after, limit: 3 });
@@ -64,7 +65,7 @@ describe('the change log', () => {
       reached();
     });
     await work();
-    const head = await log.head();
+    const head = await (await orderedLog(tracker)).head();
     while (seen.at(-1) !== head)
       await new Promise<void>((resolve) => {
         reached = resolve;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { changeLog } from '../../core/contracts/log.ts';
+import { orderedLog } from '../support/replay.ts';
 import { storageThatComesLater } from '../support/storage.ts';
 import { startTracker } from '../support/tracker.ts';
 
@@ -22,7 +23,8 @@ describe('a tracker that starts before its store', () => {
     while ((await projects()).length < 3) await setImmediate();
     const created = await tracker.http('POST', '/v1/users', { name: 'Test', email: 'test@example.com' });
     assert.equal(created.status, 200);
-    while (heard < (await log.head())) await setImmediate();
+    const head = await (await orderedLog(tracker)).head();
+    while (heard < head) await setImmediate();
     assert.ok(heard >= 6);
     await tracker.stop();
   });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { startServer } from '../support/server-process.ts';
 import { postgres } from '../support/services/postgres.ts';
+import { onlyOn } from '../support/stores.ts';
 
 const root = join(import.meta.dirname, '../..');
 const marks = join(root, 'test/fixtures/plugins/marks.ts');
@@ -14,11 +15,12 @@ const marks = join(root, 'test/fixtures/plugins/marks.ts');
 for (const kind of ['sqlite', 'postgres'])
   describe(`a new version of a plugin's table, on ${kind}`, function () {
     this.timeout(60_000);
-    let folder: string;
+    let folder = '';
     let place: Readonly<Record<string, string>>;
     let remove = async () => {};
 
     before(async function () {
+      onlyOn(this, 'memdb', 'it opens the stores that it tests itself');
       folder = mkdtempSync(join(tmpdir(), 'tracker-migrate-'));
       place = { DB_TYPE: 'sqlite', SQLITE_PATH: join(folder, 'tracker.db') };
       if (kind === 'sqlite') return;
@@ -28,7 +30,7 @@ for (const kind of ['sqlite', 'postgres'])
     });
     after(async () => {
       await remove();
-      rmSync(folder, { recursive: true });
+      if (folder) rmSync(folder, { recursive: true });
     });
 
     /** The tracker in production with this version of the plugin. */

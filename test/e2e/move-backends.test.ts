@@ -6,6 +6,7 @@ import { exportOf, importInto as importIntoTracker } from '../support/move.ts';
 import { checkLog } from '../support/replay.ts';
 import { postgres } from '../support/services/postgres.ts';
 import { type OpenStore, openPostgres, openSqlite } from '../support/sql-stores.ts';
+import { onlyOn } from '../support/stores.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { runWorkload, testSeed } from '../support/workload.ts';
 
@@ -23,6 +24,9 @@ async function* inParts(file: Buffer, bytes = 10_000): AsyncGenerator<Uint8Array
 
 describe('a move from backend to backend', function () {
   this.timeout(120_000);
+  before(function () {
+    onlyOn(this, 'memdb', 'it opens the stores that it tests itself');
+  });
   const seed = testSeed();
   const trackers: Tracker[] = [];
   const stores: OpenStore[] = [];

@@ -53,7 +53,7 @@ describe('seeding', () => {
   it('makes five users and projects by default, and none in production', async () => {
     const usual = await snapshot({ SEED_USER_COUNT: '', SEED_PROJECT_COUNT: '' });
     assert.deepEqual([usual.users.length, usual.projects.length, usual.issues.length], [5, 5, 0]);
-    const production = await snapshot({ ...seeded, ENVIRONMENT: 'production' });
+    const production = await snapshot({ ...seeded, ENVIRONMENT: 'production', DB_MIGRATE: 'auto' });
     assert.deepEqual([production.users.length, production.projects.length], [0, 0]);
   });
 });

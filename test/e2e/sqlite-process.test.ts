@@ -6,12 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
+import { onlyOn } from '../support/stores.ts';
 
 const WRITERS = 8;
 const KILLS = 3;
 
 describe('the tracker on a SQLite file', function () {
   this.timeout(60_000);
+  before(function () {
+    onlyOn(this, 'memdb', 'it opens the stores that it tests itself');
+  });
   let folder: string;
   let path: string;
   const servers = new Set<ServerProcess>();

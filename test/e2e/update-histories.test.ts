@@ -4,6 +4,7 @@ import { seededRandom } from '../../core/lib/random.ts';
 import { Project, type ProjectUpdate, type StreamProjectUpdatesResponse } from '../../proto/gen/project/v1/project.ts';
 import { postgres } from '../support/services/postgres.ts';
 import { startTrackers } from '../support/shared-trackers.ts';
+import { onlyOn } from '../support/stores.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { streamUpdates } from '../support/update-stream.ts';
 import { runWorkload, testSeed } from '../support/workload.ts';
@@ -107,10 +108,14 @@ async function trial(trackers: readonly Tracker[]): Promise<void> {
 describe('streams of updates that are cut at random and resumed', () => {
   it('miss nothing, get nothing twice and nothing in parts', async () => trial([await startTracker()]));
 
-  it('nor do they on two instances in turn', async () => trial((await startTrackers(2)).trackers));
+  it('nor do they on two instances in turn', async function () {
+    onlyOn(this, 'memdb', 'its instances share one memdb');
+    await trial((await startTrackers(2)).trackers);
+  });
 
   it('nor on two instances on one PostgreSQL', async function () {
     this.timeout(60_000);
+    onlyOn(this, 'memdb', 'it opens the database that it tests itself');
     const server = await postgres(this);
     const database = await server.createDatabase();
     await trial([await startTracker(database.variables), await startTracker(database.variables)]);

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { type Change, changeLog } from '../../core/contracts/log.ts';
+import { type Change, type ChangeLog, changeLog, changesTable } from '../../core/contracts/log.ts';
+import { isNull } from '../../core/contracts/query.ts';
+import { store } from '../../core/contracts/store.ts';
 import { formatRfc3339 } from '../../core/lib/time.ts';
 import { defaultWorkflow } from '../../plugins/project/workflow.ts';
 import type { Tracker } from './tracker.ts';
@@ -39,8 +42,17 @@ const defaultFields = {
   version: 0,
 };
 
+/** The log, when every event that was committed before has its place in the order. */
+export async function orderedLog(tracker: Tracker): Promise<ChangeLog> {
+  const events = tracker.service(store);
+  const unordered = { where: isNull('seq') };
+  if (events.shared)
+    while ((await events.read((tx) => tx.table(changesTable).count(unordered))) > 0) await setImmediate();
+  return tracker.service(changeLog);
+}
+
 export async function readLog(tracker: Tracker): Promise<readonly Change[]> {
-  const log = tracker.service(changeLog);
+  const log = await orderedLog(tracker);
   const changes: Change[] = [];
   for (;;) {
     const next = await log.read({ after: changes.at(-1)?.seq ?? 0 });
