@@ -6,7 +6,7 @@ import { type ReadTransaction, type Store, store, type TableReader } from '../..
 import type { AnyTable } from '../../core/contracts/tables.ts';
 import { uuidv7Series } from '../../core/lib/uuid.ts';
 import { exportOf, failureOf, importInto } from '../support/move.ts';
-import { checkLog } from '../support/replay.ts';
+import { checkLog, orderedLog } from '../support/replay.ts';
 import { storageThatReads } from '../support/storage.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { runWorkload, testSeed } from '../support/workload.ts';
@@ -135,8 +135,8 @@ describe('a move to another store', function () {
       summary: 'after the move',
     });
     assert.equal(made.body.issue.key, 'KEPT-3');
-    const last = await from.service(changeLog).head();
-    const [next] = await to.service(changeLog).read({ after: last });
+    const last = await (await orderedLog(from)).head();
+    const [next] = await (await orderedLog(to)).read({ after: last });
     assert.equal(next?.seq, last + 1);
     assert.equal(next?.entityId, made.body.issue.id);
     await checkLog(to);

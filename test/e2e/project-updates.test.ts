@@ -13,6 +13,7 @@ import {
   Workflow,
 } from '../../proto/gen/project/v1/project.ts';
 import { configured } from '../support/configured.ts';
+import { orderedLog } from '../support/replay.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 import { streamUpdates } from '../support/update-stream.ts';
 
@@ -43,6 +44,7 @@ describe('StreamProjectUpdates', () => {
 
   const open = (request: Parameters<typeof streamUpdates>[1] = {}) => streamUpdates(tracker.grpcPort, request);
   const opened = async (request: Parameters<typeof streamUpdates>[1] = {}) => {
+    await orderedLog(tracker);
     const stream = open(request);
     await stream.until(is('heartbeat'));
     return stream;
@@ -194,7 +196,7 @@ describe('StreamProjectUpdates', () => {
   });
 
   it('refuses what is no token, one of another store, one ahead of the log, and one beside a snapshot', async () => {
-    const log = tracker.service(changeLog);
+    const log = await orderedLog(tracker);
     const tokens = new ResumeTokens(log.storeId());
     const token = tokens.write(await log.head());
     const ends = async (request: Parameters<typeof streamUpdates>[1]) => {
@@ -242,10 +244,11 @@ describe('StreamProjectUpdates with small bounds', () => {
     const [a, b] = await Promise.all(
       ['AA', 'BB'].map(async (key) => (await tracker.http('POST', '/v1/projects', { name: key, key })).body.project.id),
     );
+    await orderedLog(tracker);
     const stream = streamUpdates(tracker.grpcPort, { projectIds: [a] });
     const first = await stream.until(is('heartbeat'));
     await tracker.http('POST', '/v1/issues', { projectId: b, summary: 'Elsewhere' });
-    const log = tracker.service(changeLog);
+    const log = await orderedLog(tracker);
     const token = new ResumeTokens(log.storeId()).write(await log.head());
     await stream.until(({ resumeToken }) => resumeToken === token);
     assert.notEqual(first.resumeToken, token);
@@ -289,6 +292,7 @@ describe('StreamProjectUpdates with small bounds', () => {
       },
     );
     const { id } = (await tracker.http('POST', '/v1/projects', { name: 'Core', key: 'CORE' })).body.project;
+    await orderedLog(tracker);
     const [slow, fast] = [streamUpdates(tracker.grpcPort, {}), streamUpdates(tracker.grpcPort, {})];
     await Promise.all([slow, fast].map((stream) => stream.until(is('heartbeat'))));
     const full = await streamUpdates(tracker.grpcPort, {}).ended;

@@ -9,6 +9,7 @@ import { createStatements } from '../../plugins/storage-sql/schema/ddl.ts';
 import { SqlStore } from '../../plugins/storage-sql/store/sql-store.ts';
 import { type CountedTransaction, CountingDatabase } from '../support/counting-database.ts';
 import { type PostgresServer, postgres, type TestDatabase } from '../support/services/postgres.ts';
+import { onlyOn } from '../support/stores.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 
 /** A store in this database, in place of storage-memdb, that counts what it asks. */
@@ -53,6 +54,7 @@ describe('a call on PostgreSQL', () => {
 
   before(async function () {
     this.timeout(60_000);
+    onlyOn(this, 'memdb', 'it opens the database that it counts itself');
     const server = await postgres(this);
     testDatabase = await server.createDatabase();
     const counted = countedStorage(server, testDatabase);

@@ -4,7 +4,7 @@ import { fastFolder } from './services/fast-folder.ts';
 import { findPostgres } from './services/postgres.ts';
 
 /** What a tracker can keep its data in, as DB_TYPE names it; the suites in test/e2e hold on each of them. */
-export const STORES = ['memdb', 'sqlite'] as const;
+export const STORES = ['memdb', 'sqlite', 'postgres'] as const;
 export type StoreName = (typeof STORES)[number];
 
 /** Those that TEST_STORES names, separated by commas; undefined when it is not set. Throws for one that there is not. */
@@ -26,7 +26,7 @@ export interface FreshStore {
 }
 
 /** An empty store that no other test knows. */
-export async function freshStore(name: StoreName | 'postgres' = storeOfTests): Promise<FreshStore> {
+export async function freshStore(name: StoreName = storeOfTests): Promise<FreshStore> {
   if (name === 'memdb') return { variables: { DB_TYPE: 'memdb' }, remove: async () => {} };
   if (name === 'sqlite') {
     const folder = sqliteFolder();

@@ -4,6 +4,7 @@
  */
 import { startServer } from '../support/server-process.ts';
 import { testSeed } from '../support/workload.ts';
+import { faults } from './faults/run.ts';
 import { type Answers, fuzz } from './fuzz.ts';
 import { Pool } from './generate.ts';
 
@@ -19,9 +20,10 @@ const table = (answers: Answers) =>
     .map(([answer, count]) => `  ${answer.padEnd(28)}${count}`)
     .join('\n');
 
+print(`faults: TEST_SEED=${seed}`);
+const problems = [...(await faults(seed, print))];
 print(`fuzz: TEST_SEED=${seed} TORTURE_CASES=${cases}`);
 const server = await startServer({ SEED_USER_COUNT: '20', SEED_PROJECT_COUNT: '5', SEED_RELATIONSHIPS: 'true' });
-const problems: string[] = [];
 try {
   const pool = new Pool();
   let since = performance.now();

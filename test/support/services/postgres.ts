@@ -46,6 +46,11 @@ export function ownPostgres(context: Mocha.Context, settings: Readonly<Record<st
   return need(context, 'PostgreSQL', HOW, () => startPostgres(settings));
 }
 
+/** Why PostgreSQL cannot be tested here, and what to do; undefined where it can. Starts nothing. */
+export function whyNoPostgres(): string | undefined {
+  return process.env['TEST_POSTGRES_URL'] || binaries() ? undefined : HOW;
+}
+
 /** As postgres(), for what is no test: undefined where there is none. */
 export function findPostgres(): Promise<PostgresServer | undefined> {
   const url = process.env['TEST_POSTGRES_URL'];
