@@ -22,7 +22,7 @@ const E2E = ['test/e2e/**/*.test.ts'];
 const AT_ONCE = Math.min(2, availableParallelism());
 
 const only = process.argv[2];
-const stores = (chosenStores() ?? STORES.slice(0, 2)).filter((store) => {
+const stores = (chosenStores() ?? STORES).filter((store) => {
   const missing = store === 'postgres' ? whyNoPostgres() : undefined;
   if (missing === undefined || process.env['REQUIRE_SERVICES']) return true;
   console.log(`SKIPPED: nothing is tested on PostgreSQL (${missing})`);

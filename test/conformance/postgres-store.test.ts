@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { fixtureTables, gate, insertItems, items } from '../../core/testing/store/fixtures.ts';
 import { storeConformance } from '../../core/testing/store-conformance.ts';
+import { storeHistories } from '../../core/testing/store-histories.ts';
 import { storeModel } from '../../core/testing/store-model.ts';
 import { postgres, type TestDatabase } from '../support/services/postgres.ts';
 import { sqlStoreTests } from '../support/sql-store-tests.ts';
@@ -20,6 +21,7 @@ describe('on a real server', () => {
 
   storeConformance({ describe, it }, { name: 'postgres', open });
   storeModel({ describe, it }, { name: 'postgres', open });
+  storeHistories({ describe, it }, { name: 'postgres', open });
   sqlStoreTests('postgres', open);
 
   it('runs one of two transactions again that wait for each other, and both are stored', async () => {

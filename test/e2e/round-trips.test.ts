@@ -72,7 +72,9 @@ describe('a call on PostgreSQL', () => {
     database.take();
     const { status } = await tracker.http(method, path, body, { 'idempotency-key': `${method}:${path}` });
     assert.equal(status, 200);
-    const writes = database.take().transactions.filter(({ statements }) => /"issues"/.test(statements.at(-1)!.sql));
+    const writes = database
+      .take()
+      .transactions.filter(({ statements }) => /"issues"/.test(statements.at(-1)?.sql ?? ''));
     assert.equal(writes.length, 1);
     assert.ok(writes[0]!.isCommitted);
     return writes[0]!;

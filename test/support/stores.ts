@@ -47,9 +47,11 @@ export function onlyOn(context: Mocha.Context, name: StoreName, reason: string):
 }
 
 const folders = new Set<string>();
+let cleansUp = false;
 
 function sqliteFolder(): string {
-  if (folders.size === 0) process.once('exit', () => [...folders].forEach(removeFolder));
+  if (!cleansUp) process.once('exit', () => [...folders].forEach(removeFolder));
+  cleansUp = true;
   const folder = fastFolder('sqlite');
   folders.add(folder);
   return folder;
