@@ -248,6 +248,7 @@ describe('a move to another store', function () {
 
   it('needs an empty store, and names the tables that have rows', async () => {
     const to = await start({ SEED_USER_COUNT: '1' });
+    await orderedLog(to);
     const before = await exportOf(to);
     const error = await failureOf(importInto(to, file));
     assert.equal(error.code, status.FAILED_PRECONDITION);
