@@ -17,6 +17,9 @@ import type { AnyTable, NewRow, Row } from './tables.ts';
  * A write function may run more than once, so it has no effect outside its transaction. What it returns is handed
  * on after the commit. When it throws, nothing is stored.
  *
+ * Operations may be asked for together, without waiting for one before the other: each change is of the row as those
+ * before it have left it.
+ *
  * A backend may send writes later than they are called: `already_exists`, `conflict` and `invalid` may be thrown by
  * the operation, by a later one or by `write` itself, so they are handled around `write`. After one of them the
  * transaction is lost, also when the function catches it.

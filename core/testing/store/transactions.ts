@@ -183,6 +183,30 @@ export const transactions: StoreSuite = {
     assert.equal(await store.read((tx) => tx.table(items).count()), 20);
   },
 
+  async 'loses none of several changes of a row that were begun together'({ store }) {
+    const scope = await insertAccount(store);
+    for (const locksFirst of [false, true]) {
+      const [row] = await insertItems(store, [{ rank: 0 }]);
+      await store.write(async (tx) => {
+        if (locksFirst) await tx.table(items).lock(row!.id, 'update');
+        await Promise.all([
+          ...times(5, () => tx.table(items).increment(row!.id, { rank: 1 })),
+          tx.table(items).update(row!.id, { kind: 'a' }),
+          ...times(3, () => tx.table(accounts).increment(scope, { balance: 1 })),
+          ...times(3, () => tx.emit(accounts, scope, event())),
+        ]);
+      });
+      const after = await store.read((tx) => tx.table(items).get(row!.id));
+      assert.deepEqual([after?.rank, after?.kind, after?.version], [5, 'a', 2]);
+      const both = store.write((tx) =>
+        Promise.all(times(2, () => tx.table(items).update(row!.id, { rank: 1 }, { ifVersion: 2 }))),
+      );
+      await refuses(both, 'conflict');
+    }
+    const account = await store.read((tx) => tx.table(accounts).get(scope));
+    assert.deepEqual([account?.balance, account?.revision], [6, 2]);
+  },
+
   async 'gives each write a later time than the one before'({ store }) {
     const now: number[] = [];
     for (let i = 0; i < 50; i++) now.push(await store.write(async (tx) => tx.now));

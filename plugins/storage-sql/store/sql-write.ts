@@ -4,7 +4,7 @@ import {
   isStoreError,
   type Key,
   Restart,
-  type StoreError,
+  StoreError,
   type TableWriter,
   type WriteTransaction,
 } from '../../../core/contracts/store.ts';
@@ -165,9 +165,44 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
     return ahead;
   }
 
-  /** Makes a row that is locked, or new, what it is to be. */
-  async put(table: AnyTable, key: RowKey, row: Known['row']): Promise<void> {
-    while (!this.#buffer.put(table, key, row)) await this.flush();
+  /** A row that is new. Throws `already_exists`. */
+  async insert(table: AnyTable, name: RowKey, row: StoredRow): Promise<void> {
+    for (;;) {
+      if (this.#buffer.known(table, name)?.row)
+        throw new StoreError('already_exists', `${table.name}: the key 'primary' is taken`, {
+          table: table.name,
+          key: 'primary',
+        });
+      if (this.#buffer.put(table, name, row)) break;
+      await this.flush();
+    }
+    await this.#sendMany();
+  }
+
+  /**
+   * Locks the row and makes of it what `how` does; where there is none, `how` throws. Between the look at the row and its
+   * change nothing is waited for: the function may have asked for several changes of it together.
+   */
+  async change(
+    table: AnyTable,
+    key: readonly Value[],
+    how: (row: StoredRow | undefined) => StoredRow | undefined,
+  ): Promise<StoredRow | undefined> {
+    const name = rowKey(key);
+    for (;;) {
+      const locked = await this.lock(table, key, 'update');
+      // Forgotten meanwhile, by one who sent very many.
+      if (locked && locked !== this.#buffer.known(table, name)) continue;
+      const row = how(locked?.row);
+      if (this.#buffer.put(table, name, row)) {
+        await this.#sendMany();
+        return row;
+      }
+      await this.flush();
+    }
+  }
+
+  async #sendMany(): Promise<void> {
     if (this.#buffer.size < MOST_PENDING) return;
     await this.flush();
     this.#buffer.forgetSent();

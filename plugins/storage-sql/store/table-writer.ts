@@ -3,7 +3,7 @@ import { type Key, StoreError, type TableWriter } from '../../../core/contracts/
 import type { AnyTable, NewRow, Row } from '../../../core/contracts/tables.ts';
 import { incrementedRow, keyValues, newRow, restoredRow, type StoredRow, updatedRow } from '../../../core/lib/rows.ts';
 import type { SqlWrite } from './sql-write.ts';
-import { keyOfRow, rowKey, SqlReader } from './table-reader.ts';
+import { keyOfRow, SqlReader } from './table-reader.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -28,25 +28,20 @@ export class SqlWriter<T extends AnyTable> extends SqlReader<T> implements Table
   }
 
   update(key: Key, patch: Partial<NewRow<T>>, { ifVersion }: { readonly ifVersion?: number } = {}): Promise<Row<T>> {
-    return this.tx.run(async () => {
-      const { name, row } = await this.#existing(key, ifVersion);
-      return this.#put(name, updatedRow(this.declared, row, patch as Values));
-    });
+    return this.#change(key, (row) => updatedRow(this.declared, this.#existing(row, ifVersion), patch as Values));
   }
 
   increment(key: Key, amounts: { readonly [K in keyof Row<T>]?: number }): Promise<Row<T>> {
-    return this.tx.run(async () => {
-      const { name, row } = await this.#existing(key);
-      return this.#put(name, incrementedRow(this.declared, row, amounts as Values));
-    });
+    return this.#change(key, (row) => incrementedRow(this.declared, this.#existing(row), amounts as Values));
   }
 
   delete(key: Key, { ifVersion }: { readonly ifVersion?: number } = {}): Promise<Row<T>> {
-    return this.tx.run(async () => {
-      const { name, row } = await this.#existing(key, ifVersion);
-      await this.tx.put(this.declared, name, undefined);
-      return row as Row<T>;
+    let deleted: StoredRow | undefined;
+    const gone = this.#change(key, (row) => {
+      deleted = this.#existing(row, ifVersion);
+      return undefined;
     });
+    return gone.then(() => deleted as Row<T>);
   }
 
   lock(key: Key, mode: 'update' | 'share'): Promise<Row<T> | undefined> {
@@ -56,31 +51,21 @@ export class SqlWriter<T extends AnyTable> extends SqlReader<T> implements Table
     });
   }
 
-  #insert(row: StoredRow): Promise<Row<T>> {
+  async #insert(row: StoredRow): Promise<Row<T>> {
     const table = this.declared;
-    const name = keyOfRow(table, row);
-    if (this.tx.known(table, name)?.row)
-      throw new StoreError('already_exists', `${table.name}: the key 'primary' is taken`, {
-        table: table.name,
-        key: 'primary',
-      });
-    return this.#put(name, row);
-  }
-
-  async #put(name: ReturnType<typeof rowKey>, row: StoredRow): Promise<Row<T>> {
-    await this.tx.put(this.declared, name, row);
+    await this.tx.insert(table, keyOfRow(table, row), row);
     return row as Row<T>;
   }
 
-  async #existing(key: Key, ifVersion?: number) {
-    const table = this.declared;
-    const values = keyValues(table, key);
-    const row = (await this.tx.lock(table, values, 'update'))?.row;
-    if (!row) throw new StoreError('not_found', `no such row in ${table.name}`, { table: table.name });
+  #change(key: Key, how: (row: StoredRow | undefined) => StoredRow | undefined): Promise<Row<T>> {
+    return this.tx.run(async () => (await this.tx.change(this.declared, keyValues(this.declared, key), how)) as Row<T>);
+  }
+
+  #existing(row: StoredRow | undefined, ifVersion?: number): StoredRow {
+    const { name: table } = this.declared;
+    if (!row) throw new StoreError('not_found', `no such row in ${table}`, { table });
     if (ifVersion !== undefined && ifVersion !== row.version)
-      throw new StoreError('conflict', `the row of ${table.name} is no longer the one that was read`, {
-        table: table.name,
-      });
-    return { name: rowKey(values), row };
+      throw new StoreError('conflict', `the row of ${table} is no longer the one that was read`, { table });
+    return row;
   }
 }
