@@ -33,11 +33,11 @@ export function declarationsOf(collected: Declarations): Declarations {
   return { tables: collected.tables, migrations: collected.migrations };
 }
 
-/** How data migrations write: in a store of their own on the same database, for as long as they take. */
+/** How data migrations write: in a store of their own on the same database, for as long as they take, or until the signal. */
 export const transactOn =
   (database: Database, options: SqlStoreOptions): PrepareOptions['transact'] =>
-  async (tables, run) => {
+  async (tables, run, signal) => {
     const store = new SqlStore(options);
     store.open(database, tables, 'migrating');
-    await store.write(run, { timeoutMs: Number.POSITIVE_INFINITY });
+    await store.write(run, { timeoutMs: Number.POSITIVE_INFINITY, signal });
   };

@@ -17,7 +17,11 @@ export interface PrepareOptions {
   /** 'additive' is what loses nothing. Where more is required, nothing is applied at all. */
   readonly apply: 'nothing' | 'additive' | 'destructive';
   /** Runs a write transaction of a store that holds these tables in this database; for data migrations. */
-  readonly transact: (tables: readonly AnyTable[], run: (tx: WriteTransaction) => Promise<void>) => Promise<void>;
+  readonly transact: (
+    tables: readonly AnyTable[],
+    run: (tx: WriteTransaction) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -118,10 +122,15 @@ async function applyUnderLease(database: Database, declared: Declarations, optio
     );
     const tables = [metaTable, ...declared.tables.map(({ value }) => value)];
     for (const migration of migrations)
-      await transact(tables, async (tx) => {
-        await migration.value.run(tx);
-        await tx.table(metaTable).insert({ key: migration.key, value: new Date().toISOString() });
-      }).catch((error: unknown) => {
+      await transact(
+        tables,
+        async (tx) => {
+          await migration.value.run(tx);
+          await tx.table(metaTable).insert({ key: migration.key, value: new Date().toISOString() });
+        },
+        signal,
+      ).catch((error: unknown) => {
+        if (signal.aborted) throw error;
         throw new SchemaError(
           `the data migration '${nameOf(migration)}' failed: ${error instanceof Error ? error.message : String(error)}`,
           error,

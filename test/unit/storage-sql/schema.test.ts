@@ -227,6 +227,26 @@ for (const [kind, backend] of Object.entries(backends))
       assert.deepEqual(ran, ['first', 'second', 'second']);
     });
 
+    it('ends a data migration when it is called off, stores nothing of it, and runs it the next time', async () => {
+      await withNotes('a');
+      const called = new AbortController();
+      let ends = false;
+      const add: DataMigration = {
+        id: 'add',
+        async run(tx) {
+          await tx.table(notes).insert({ id: uuidv7(), title: 'b' });
+          await tx.table(notes).count();
+          called.abort();
+          if (!ends) await new Promise(() => {});
+        },
+      };
+      const options = { apply: 'additive', transact: transact(database), signal: called.signal } as const;
+      await assert.rejects(prepare(database, version(notes, add), options), { kind: 'unavailable' });
+      ends = true;
+      const prepared = await to(version(notes, add));
+      assert.deepEqual(await titlesOf(notes, prepared), ['a', 'b']);
+    });
+
     it('serves a column that is no longer declared, and drops it only when that is allowed', async () => {
       const wide = defineTable({ ...spec, columns: { ...columns, color: text() }, indexes: { by_color: ['color'] } });
       const first = await to(version(wide));
