@@ -108,7 +108,8 @@ export interface TableWriter<T extends AnyTable> extends TableReader<T> {
   insert(row: NewRow<T>): Promise<Row<T>>;
   /**
    * Inserts a row of another store as it is there, with its version; for moving data from store to store. Of `changes`
-   * the seq too: those that this store gives later are greater. `already_exists`, `invalid`.
+   * the seq and the time too: seqs that this store gives later are greater, and so are times in the scopes that are
+   * restored after it. `already_exists`, `invalid`.
    */
   restore(row: Row<T>): Promise<void>;
   /**

@@ -152,6 +152,7 @@ export class MemdbStore implements Store {
   #commit(tx: MemdbWrite): void {
     this.#version = tx.commit();
     this.#seq = tx.seq;
+    this.#lastWrite = Math.max(this.#lastWrite, tx.restoredTime);
     this.#forgetLater(tx.gone);
     const { committed } = tx.changes;
     if (!committed) return;

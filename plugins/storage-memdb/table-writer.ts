@@ -27,7 +27,7 @@ export class MemdbWriter<T extends AnyTable> extends MemdbReader<T> implements T
       const { table } = this.schema;
       const restored = restoredRow(table, row);
       this.#put(undefined, restored);
-      if (table.name === changesTable.name) this.tx.reserveSeq(restored['seq'] as number | null);
+      if (table.name === changesTable.name) this.tx.restoredEvent(restored);
     });
   }
 

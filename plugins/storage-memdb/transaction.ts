@@ -123,6 +123,8 @@ export class MemdbWrite extends MemdbRead implements WriteTransaction {
   readonly gone: Text[] = [];
   readonly changes: ChangeWriter;
   #seq: number;
+  /** Of an event that was restored, the latest; in microseconds. */
+  restoredTime = 0;
 
   constructor(schemas: Schemas, version: Version, now: number, seq: number) {
     super(schemas, version, now);
@@ -136,9 +138,10 @@ export class MemdbWrite extends MemdbRead implements WriteTransaction {
     return this.#seq;
   }
 
-  /** An event that has its place already: those to come follow it. */
-  reserveSeq(seq: number | null): void {
-    if (seq !== null && seq > this.#seq) this.#seq = seq;
+  /** An event that has its place and its time already: those to come follow it. */
+  restoredEvent({ seq, time }: StoredRow): void {
+    this.#seq = Math.max(this.#seq, (seq as number | null) ?? 0);
+    this.restoredTime = Math.max(this.restoredTime, time as number);
   }
 
   override table<T extends AnyTable>(table: T): TableWriter<T> {

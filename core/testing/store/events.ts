@@ -298,4 +298,21 @@ export const events: StoreSuite = {
     const after = (await changesOf(store, scope)).at(-1)!;
     assert.ok(after.seq === null || after.seq > 1_000);
   },
+
+  async 'gives the events of a restored scope later times than the restored ones, whatever the clock says'({ store }) {
+    const scope = await insertAccount(store);
+    await emit(store, scope);
+    const [made] = await changesOf(store, scope);
+    const id = uuidv7();
+    const ahead = made!.time + 3_600_000_000;
+    await store.write(async (tx) => {
+      const name = `${accounts.name}/${id}`;
+      await tx.table(changesTable).restore({ ...made!, id: uuidv7(), scope: name, seq: 1_000, time: ahead });
+      await tx.table(accounts).restore({ id, balance: 0, revision: 1, version: 1 });
+    });
+    await emit(store, id);
+    const times = (await changesOf(store, id)).map(({ time }) => time);
+    assert.equal(times.length, 2);
+    assert.ok(times[1]! > ahead, `${times}`);
+  },
 };

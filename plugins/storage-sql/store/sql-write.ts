@@ -51,6 +51,7 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
   #now: number | undefined;
   #earliest: number;
   #seq: number | undefined;
+  #restoredTime = 0;
   #rolledBack: Promise<void> | undefined;
   #runAgain: { readonly earliest: number } | undefined;
 
@@ -209,10 +210,16 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
   }
 
   /** An event that has its place already: those to come follow it. */
-  async reserveSeq(seq: number | null): Promise<void> {
+  async restoredEvent({ seq, time }: StoredRow): Promise<void> {
+    this.#restoredTime = Math.max(this.#restoredTime, time as number);
     if (this.opened.database.shared || seq === null) return;
     await this.#beginSeq();
-    this.#seq = Math.max(this.#seq!, seq);
+    this.#seq = Math.max(this.#seq!, seq as number);
+  }
+
+  /** Its times follow those of the events, which another clock has told. */
+  restoredScope(table: AnyTable, row: StoredRow): void {
+    if (this.#restoredTime > 0) this.#buffer.setTime(table, keyOfRow(table, row), this.#restoredTime);
   }
 
   /** Sends what is pending. */

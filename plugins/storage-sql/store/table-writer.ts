@@ -23,7 +23,8 @@ export class SqlWriter<T extends AnyTable> extends SqlReader<T> implements Table
     return this.tx.run(async () => {
       const row = restoredRow(this.declared, values);
       await this.#insert(row);
-      if (this.declared.name === changesTable.name) await this.tx.reserveSeq(row['seq'] as number | null);
+      if (this.declared.name === changesTable.name) await this.tx.restoredEvent(row);
+      else if (this.declared.revision !== undefined) this.tx.restoredScope(this.declared, row);
     });
   }
 
