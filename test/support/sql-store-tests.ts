@@ -347,6 +347,81 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         assert.deepEqual([runs.length, heard.length, await stored(subject)], [1, 0, 1]);
       }));
 
+    it('say so too when the deadline passed meanwhile', async () => {
+      const called = new AbortController();
+      const wrap: OpenOptions['wrap'] = (database) =>
+        failingDatabase(database, (point) => {
+          if (point !== 'committed') return undefined;
+          called.abort();
+          return new DatabaseError('unknown', 'as the test wants it');
+        });
+      await withStore(
+        async (subject) => {
+          const write = subject.store.write(insertion().fn, { signal: called.signal });
+          await assert.rejects(write, { kind: 'unavailable', message: /may have been stored/ });
+          assert.equal(await stored(subject), 1);
+        },
+        { wrap },
+      );
+    });
+
+    it('that fail with operations under way, or are called off wherever they wait, hold nothing any longer', () =>
+      withStore(
+        async ({ store }) => {
+          const scope = await insertAccount(store);
+          const [row] = await insertItems(store, [{}]);
+          const together = (tx: WriteTransaction) => [
+            tx.table(items).count(),
+            tx.table(accounts).lock(scope, 'update'),
+            tx.emit(accounts, scope, event()),
+            tx.table(items).increment(row!.id, { rank: 1 }),
+            tx.table(items).insert(item()),
+          ];
+          for (let i = 0; i < 12; i++) {
+            const failed = store.write(async (tx) => {
+              const begun = together(tx);
+              for (const each of begun) each.catch(() => {});
+              await begun[i % (begun.length + 1)];
+              throw new Error('mine');
+            });
+            await assert.rejects(failed, { message: 'mine' });
+          }
+          const release = gate();
+          const locked = gate();
+          const holders = times(2, (i) =>
+            store.write(async (tx) => {
+              if (i === 0 || dialect === 'postgres') await tx.table(items).lock(row!.id, i === 0 ? 'update' : 'share');
+              else await tx.table(accounts).get(scope);
+              locked.open();
+              await release.opened;
+            }),
+          );
+          await locked.opened;
+          const late = times(10, (i) =>
+            store.write((tx) => Promise.all(i % 2 ? together(tx) : together(tx).slice(3)), { timeoutMs: 20 + i }),
+          );
+          for (const each of late) await refuses(each, 'unavailable');
+          release.open();
+          await Promise.all(holders);
+          const { rank } = (await store.read((tx) => tx.table(items).get(row!.id)))!;
+          assert.equal(rank, 0);
+          // All connections at the same time, and both places of the scope.
+          const met = times(2, () => gate());
+          await Promise.all(
+            times(dialect === 'postgres' ? 2 : 1, (i) =>
+              store.write(async (tx) => {
+                await tx.table(items).insert(item());
+                await tx.table(items).count();
+                met[i]!.open();
+                if (dialect === 'postgres') await met[1 - i]!.opened;
+                await tx.table(accounts).increment(scope, { balance: 1 });
+              }),
+            ),
+          );
+        },
+        { poolSize: 2 },
+      ));
+
     it('tell no client what the database said', () =>
       failing([['statement', 'failed']], async ({ store }) => {
         await assert.rejects(store.write(insertion().fn), (error: Error) => error.name === 'Error');

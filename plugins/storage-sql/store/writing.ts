@@ -85,9 +85,10 @@ export class Writing<T> {
       } catch (error) {
         this.#isCommitting = false;
         await tx.rollback();
-        if (this.#over) throw this.#over;
         const { runAgain } = tx;
+        // Of a commit that was called off, its own error says what is known.
         if (!runAgain && !isRestart(error)) throw error;
+        if (this.#over) throw this.#over;
         if (run === MOST_RUNS)
           throw new StoreError('unavailable', `the transaction began ${run} times in vain`, { cause: error });
         if (!runAgain) continue;
