@@ -30,6 +30,21 @@ export const text: StoreSuite = {
     assert.deepEqual(await search(store, 'red sour'), []);
   },
 
+  async 'takes a query of very many words, and conditions of very many parts'({ store }) {
+    const words = times(1_200, (i) => `w${i}`).join(' ');
+    await insertItems(store, [
+      { name: 'all', body: words, rank: 1 },
+      { name: 'some', body: words.slice(0, 3_000), rank: 1_199 },
+      { name: 'other', rank: 1_200 },
+    ]);
+    assert.deepEqual(await search(store, words), ['all']);
+    const ranks = or(...times(1_200, (i) => eq('rank', i)));
+    const found = async (where: Where) =>
+      namesOf(await allRows(store, items, { where, orderBy: { columns: ['name'] } }));
+    assert.deepEqual(await found(ranks), ['all', 'some']);
+    assert.deepEqual(await found(not(ranks)), ['other']);
+  },
+
   async 'finds nothing by a query without a word'({ store }) {
     await insertItems(store, [{ name: 'x' }]);
     for (const query of ['', ' ', '%', '_', '*', '--', '"\'', '()&|!:*<->'])

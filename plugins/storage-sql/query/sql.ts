@@ -36,9 +36,19 @@ export const isNullable = (scope: Scope, of: string): boolean => typeOf(scope, o
 export const parameter = ({ dialect, ...scope }: Scope, of: string, value: Value): Sql =>
   sql`${encode(dialect, typeOf({ dialect, ...scope }, of), value)}`;
 
-export const allOf = (parts: readonly Sql[]): Sql => (parts.length === 0 ? TRUE : sql.join(parts, sql` and `));
-export const anyOf = (parts: readonly Sql[]): Sql =>
-  parts.length === 0 ? FALSE : sql`(${sql.join(parts, sql` or `)})`;
+/** SQLite takes conditions that are nested 1,000 deep, and to it a list of them is nested as deep as it is long. */
+const MOST_IN_A_ROW = 100;
+
+function joined(parts: readonly Sql[], by: Sql): Sql {
+  if (parts.length <= MOST_IN_A_ROW) return sql.join(parts, by);
+  const groups: Sql[] = [];
+  for (let from = 0; from < parts.length; from += MOST_IN_A_ROW)
+    groups.push(sql`(${sql.join(parts.slice(from, from + MOST_IN_A_ROW), by)})`);
+  return joined(groups, by);
+}
+
+export const allOf = (parts: readonly Sql[]): Sql => (parts.length === 0 ? TRUE : joined(parts, sql` and `));
+export const anyOf = (parts: readonly Sql[]): Sql => (parts.length === 0 ? FALSE : sql`(${joined(parts, sql` or `)})`);
 
 /** Where a nullable column stands in an index of SQLite, `(column IS NULL)` stands before it; see physical.ts. */
 const hasNullTerm = (scope: Scope, of: string): boolean => scope.dialect === 'sqlite' && isNullable(scope, of);
