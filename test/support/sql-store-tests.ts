@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { Restart, type WriteTransaction } from '../../core/contracts/store.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import {
@@ -19,6 +20,7 @@ import type { SqlDialect } from '../../plugins/storage-sql/statement.ts';
 import { SqlStore } from '../../plugins/storage-sql/store/sql-store.ts';
 import { type CountedTransaction, CountingDatabase } from './counting-database.ts';
 import { type FailurePoint, failingDatabase } from './failing-database.ts';
+import { holdingDatabase } from './holding-database.ts';
 import type { OpenOptions, OpenSqlStore, OpenStore } from './sql-stores.ts';
 
 /** What the SQL stores do beyond the contract of all: how they buffer, queue, run again and tell the time. */
@@ -77,6 +79,41 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
           assert.equal(await tx.table(items).count({ where: { op: 'or', all: [where] } }), 0);
         });
       }));
+
+    it('are of a row as it is, whichever answer comes first: that of a thousand sent, or that of its lock', async () => {
+      const held = { sent: gate(), locked: gate(), answered: gate() };
+      const wrap: OpenOptions['wrap'] = (database) =>
+        holdingDatabase(database, ({ sql }) => {
+          if (!sql.includes(items.name)) return undefined;
+          if (/^(INSERT|WITH)/.test(sql)) return held.sent.opened;
+          held.answered.open();
+          return held.locked.opened;
+        });
+      await withStore(
+        async ({ store }) => {
+          held.sent.open();
+          held.locked.open();
+          const [row] = await insertItems(store, [{ rank: 0 }]);
+          for (let turns = -8; turns <= 8; turns++) {
+            Object.assign(held, { sent: gate(), locked: gate(), answered: gate() });
+            const [first, second] = turns < 0 ? [held.sent, held.locked] : [held.locked, held.sent];
+            await store.write(async (tx) => {
+              const table = tx.table(items);
+              for (let i = 0; i < 999; i++) await table.insert(item());
+              const both = Promise.all([table.insert(item()), table.increment(row!.id, { rank: 1 })]);
+              await held.answered.opened;
+              await setImmediate();
+              first.open();
+              for (let i = 0; i < Math.abs(turns); i++) await undefined;
+              second.open();
+              await both;
+            });
+          }
+          assert.equal((await store.read((tx) => tx.table(items).get(row!.id)))?.rank, 17);
+        },
+        { wrap },
+      );
+    }).timeout(30_000);
 
     it('are right in a transaction of very many, with a statement for a thousand in PostgreSQL', () =>
       counted(async ({ store }, database) => {
