@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
+import { changesTable } from '../../core/contracts/log.ts';
 import { Restart, type WriteTransaction } from '../../core/contracts/store.ts';
 import { uuidv7 } from '../../core/lib/uuid.ts';
 import {
@@ -131,6 +132,42 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         const found = (query: string) => store.read((tx) => tx.table(items).count({ where: { op: 'text', query } }));
         assert.deepEqual([await found('word'), await found('other')], [2_490, 5]);
       })).timeout(20_000);
+  });
+
+  describe(`store '${dialect}': very many events of one transaction`, () => {
+    it('are of one revision of their scope, and follow those of a commit that failed without a gap', async () => {
+      let fails = true;
+      const wrap: OpenOptions['wrap'] = (database) =>
+        failingDatabase(database, (point) => {
+          if (point !== 'commit' || !fails) return undefined;
+          return new DatabaseError('unavailable', 'as the test wants it');
+        });
+      await withStore(
+        async ({ store }) => {
+          fails = false;
+          const scope = await insertAccount(store);
+          const change = (count: number) =>
+            store.write(async (tx) => {
+              for (let i = 0; i < count; i++) {
+                assert.equal((await tx.emit(accounts, scope, event({ history: false }))).revision, 1);
+                await tx.table(accounts).increment(scope, { balance: 1 });
+              }
+            });
+          fails = true;
+          await refuses(change(3), 'unavailable');
+          fails = false;
+          await change(1_100);
+          const account = (await store.read((tx) => tx.table(accounts).get(scope)))!;
+          assert.deepEqual([account.balance, account.revision], [1_100, 1]);
+          const changes = await allRows(store, changesTable, { limit: 1_000 });
+          assert.deepEqual(
+            changes.map(({ ordinal, seq }) => [ordinal, seq]),
+            times(1_100, (i) => [i, dialect === 'sqlite' ? i + 1 : null]),
+          );
+        },
+        { wrap },
+      );
+    }).timeout(20_000);
   });
 
   describe(`store '${dialect}': what it asks of the database`, () => {
