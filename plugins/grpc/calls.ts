@@ -13,8 +13,8 @@ import {
 import type { Api, ApiMethod, CallError, CallOrigin } from '../../core/contracts/api.ts';
 import { codes, DomainError } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { type OpenStreams, shuttingDown } from '../../core/lib/open-streams.ts';
 import { CallCancellation } from './cancellation.ts';
-import type { OpenStreams } from './open-streams.ts';
 
 type Unary = ServerUnaryCall<Buffer, Uint8Array>;
 type Stream = ServerWritableStream<Buffer, Uint8Array>;
@@ -202,13 +202,8 @@ class GrpcOrigin implements CallOrigin {
     return metadata;
   }
 
-  /** UNAVAILABLE tells clients that another try, elsewhere, is in order. */
   shutDown(): void {
-    this.signal.abort(
-      new DomainError('UNAVAILABLE', 'SHUTTING_DOWN', 'the server is shutting down: connect again and resume', {
-        retryAfterMs: 0,
-      }),
-    );
+    this.signal.abort(shuttingDown());
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import { service as definition } from 'grpc-health-check';
 import type { Health } from '../../core/contracts/health.ts';
-import type { OpenStreams } from './open-streams.ts';
+import type { OpenStreams } from '../../core/lib/open-streams.ts';
 
 type ServingStatus = 'SERVING' | 'NOT_SERVING';
 interface CheckRequest {

@@ -1,8 +1,8 @@
 import { type Server, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
+import type { OpenStreams } from '../../core/lib/open-streams.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
 import { filesOf, serviceName } from './infrastructure.ts';
-import type { OpenStreams } from './open-streams.ts';
 
 /** As @grpc/reflection decodes it: the name of the field that is set, and that field. */
 interface Request {

@@ -4,10 +4,10 @@ import type { Api } from '../../core/contracts/api.ts';
 import type { Health } from '../../core/contracts/health.ts';
 import type { ListeningServer } from '../../core/contracts/servers.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { OpenStreams } from '../../core/lib/open-streams.ts';
 import { bind } from './bind.ts';
 import { addMethods } from './calls.ts';
 import { HealthService } from './health.ts';
-import { OpenStreams } from './open-streams.ts';
 import { addReflection } from './reflection.ts';
 
 export interface GrpcOptions {

@@ -1,21 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Cancellation, CancellationListener } from '../../core/contracts/cancellation.ts';
 
-/**
- * Whether the caller has gone before it had its answer. A controller with its signal would cost more than the routing
- * of the request, and hardly any is ever aborted.
- */
-export class Departure implements Cancellation {
+/** The end of a call from outside. A controller with its signal would cost more than the routing of a request. */
+export class Ending implements Cancellation {
   aborted = false;
-  /** It just went. */
-  readonly reason = undefined;
+  /** Undefined: the caller just went. */
+  reason: unknown;
   #listeners: CancellationListener[] = [];
-
-  constructor(response: ServerResponse) {
-    response.on('close', () => {
-      if (!response.writableFinished) this.#abort();
-    });
-  }
 
   addEventListener(_type: 'abort', listener: CancellationListener): void {
     this.#listeners.push(listener);
@@ -34,8 +25,21 @@ export class Departure implements Cancellation {
     return controller.signal;
   }
 
-  #abort(): void {
+  /** Only the first end counts. */
+  abort(reason?: unknown): void {
+    if (this.aborted) return;
     this.aborted = true;
+    this.reason = reason;
     for (const listener of [...this.#listeners]) listener.handleEvent();
+  }
+}
+
+/** Whether the caller of a request has gone before it had its answer. */
+export class Departure extends Ending {
+  constructor(response: ServerResponse) {
+    super();
+    response.on('close', () => {
+      if (!response.writableFinished) this.abort();
+    });
   }
 }

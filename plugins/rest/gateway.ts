@@ -18,7 +18,11 @@ import { represent } from './represent.ts';
 import type { Path, Router } from './router.ts';
 import { splitPath } from './router.ts';
 import type { MethodRoute } from './routes.ts';
+import { setStreamHeaders } from './streams/body.ts';
+import { formatFor } from './streams/format.ts';
+import { answerStream, type Streams } from './streams/http-stream.ts';
 import type { Route } from './table.ts';
+import { pathAndQuery, type Target } from './target.ts';
 import { decodeRequest } from './transcode.ts';
 
 export interface GatewayOptions {
@@ -30,6 +34,7 @@ export interface GatewayOptions {
   /** Undefined: nothing is compressed. */
   readonly gzip: Gzip | undefined;
   readonly log: Logger;
+  readonly streams: Streams;
   /** While it is there, no answer may leave before it settles. */
   readonly held: () => Promise<void> | undefined;
   /** True where the answer has to close its connection. */
@@ -117,14 +122,16 @@ async function show({ ctx, response, departure }: Exchange, route: HttpRoute, ta
 }
 
 async function call(
-  { api, maxBodyBytes, cors, gzip }: GatewayOptions,
+  options: GatewayOptions,
   { ctx, request, response, requestId, departure }: Exchange,
   route: MethodRoute,
   path: Path,
   query: string,
 ): Promise<void> {
+  const { api, maxBodyBytes, cors, gzip, streams, log } = options;
   const { headers } = request;
   checkOrigin(request, cors);
+  const format = route.method.responseStream ? formatFor(ctx) : undefined;
   const known = checkNoneMatch(headers, route.method.policy.effect);
   const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;
   const message = decodeRequest(route, { path, query, body, headers }, api.registry);
@@ -133,7 +140,16 @@ async function call(
     return Array.isArray(value) ? value.join(', ') : value;
   };
   const peer = () => request.socket.remoteAddress;
-  const bytes = await api.unary(route.method, message, { requestId, signal: departure, header, peer });
+  const origin = { requestId, signal: departure, header, peer };
+  if (format !== undefined) {
+    if (request.method === 'HEAD') {
+      answer(ctx, 200, undefined);
+      return setStreamHeaders(response, format);
+    }
+    ctx.respond = false;
+    return answerStream(api, route, message, { response, departure, format, origin, log }, streams);
+  }
+  const bytes = await api.unary(route.method, message, origin);
   const representing = represent(ctx, route.write(bytes), known, gzip);
   if (representing !== undefined) await representing;
 }
@@ -175,21 +191,4 @@ function methodNotAllowed(method: string, allowed: readonly string[]): GatewayEr
       headers: { Allow: allowed.join(', ') },
     },
   );
-}
-
-interface Target {
-  readonly path: string;
-  readonly query: string;
-}
-
-/** Of a request target in origin form, or in the absolute form that proxies send (RFC 9112, 3.2). */
-function pathAndQuery(target: string): Target {
-  let origin = target;
-  if (!target.startsWith('/')) {
-    const authority = /^https?:\/\/[^/?]*/i.exec(target);
-    if (authority !== null) origin = target.slice(authority[0].length);
-    if (authority !== null && !origin.startsWith('/')) origin = `/${origin}`;
-  }
-  const mark = origin.indexOf('?');
-  return mark === -1 ? { path: origin, query: '' } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
 }

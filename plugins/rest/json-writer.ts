@@ -5,15 +5,15 @@ import { TextReader } from './text-reader.ts';
 
 export interface WrittenJson {
   readonly body: string;
-  /** As it stands in the message; undefined where it has none. */
-  readonly etag: string | undefined;
+  /** The text that was to be noted, such as the etag, as it stands in the message; undefined where it has none. */
+  readonly noted: string | undefined;
 }
 
 /** Throws for bytes that are no such message, or a message that JSON has no form for. */
 export type JsonWriter = (bytes: Uint8Array) => WrittenJson;
 
-/** The properties that lead to the etag; undefined where there is none. */
-type EtagPath = readonly string[] | undefined;
+/** The properties that lead to the text to note; undefined where there is none. */
+type NotedPath = readonly string[] | undefined;
 
 /**
  * Writers from the wire format to proto3 JSON with all fields, in one pass and without a message between. The text is
@@ -29,28 +29,28 @@ export class JsonWriters {
     this.#messages = new MessageWriters(registry);
   }
 
-  of(message: DescMessage, etag: EtagPath): JsonWriter {
-    const write = this.#messages.of(message, etag);
+  of(message: DescMessage, noted: NotedPath): JsonWriter {
+    const write = this.#messages.of(message, noted);
     return (bytes) => {
       try {
         const reader = new TextReader(bytes);
         const body = write(reader, bytes.length);
-        return { body, etag: reader.noted };
+        return { body, noted: reader.noted };
       } catch {
-        return this.reflect(message, etag, bytes);
+        return this.reflect(message, noted, bytes);
       }
     };
   }
 
   /** By protobuf-es; with `only` the value of that property of the JSON object, null where it is absent. */
-  reflect(type: DescMessage, path: EtagPath, bytes: Uint8Array, only?: string): WrittenJson {
+  reflect(type: DescMessage, path: NotedPath, bytes: Uint8Array, only?: string): WrittenJson {
     const message: Message = fromBinary(type, bytes);
     const json = toJson(type, message, { registry: this.#registry, alwaysEmitImplicit: true });
-    let etag: unknown = path === undefined ? undefined : message;
-    for (const property of path ?? []) etag = (etag as Record<string, unknown> | undefined)?.[property];
+    let noted: unknown = path === undefined ? undefined : message;
+    for (const property of path ?? []) noted = (noted as Record<string, unknown> | undefined)?.[property];
     return {
       body: JSON.stringify(only === undefined ? json : ((json as JsonObject)[only] ?? null)),
-      etag: typeof etag === 'string' ? etag : undefined,
+      noted: typeof noted === 'string' ? noted : undefined,
     };
   }
 }

@@ -4,11 +4,13 @@ import { httpRoutes } from '../../core/contracts/http.ts';
 import { seeded } from '../../core/contracts/seed.ts';
 import { restServer } from '../../core/contracts/servers.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
+import { OpenStreams } from '../../core/lib/open-streams.ts';
 import { Cors } from './cors.ts';
 import { createGateway } from './gateway.ts';
 import { Gzip } from './gzip.ts';
 import { HttpServer } from './server.ts';
 import { settings } from './settings.ts';
+import { Heartbeats } from './streams/heartbeats.ts';
 import { buildTable } from './table.ts';
 
 /** The API as JSON over HTTP, by the google.api.http rules of its methods. */
@@ -23,17 +25,25 @@ export default definePlugin({
   config: settings,
   setup({ config, deps, log, defer }) {
     const server = new HttpServer(config);
-    defer('http server', () => server.close());
+    const streams = new OpenStreams();
+    const heartbeats = new Heartbeats(config.heartbeatMs);
+    defer('http server', () => {
+      heartbeats.stop();
+      server.close();
+    });
     return {
       provides: { restServer: server },
       async start({ httpRoutes }) {
         const gateway = createGateway({
           api: deps.api,
-          router: buildTable(deps.api, httpRoutes, (method) => log.debug({ method }, 'streams, and so has no route')),
+          router: buildTable(deps.api, httpRoutes, (method) =>
+            log.debug({ method }, 'takes a stream, and so has no route'),
+          ),
           maxBodyBytes: config.maxBodyBytes,
           gzip: config.gzip ? new Gzip(config.gzipMinBytes) : undefined,
           cors: config.cors && new Cors(config.cors),
           log,
+          streams: { open: streams, heartbeats, stalledMs: config.stalledAnswerMs },
           held: () => server.held,
           closesAfter: (response) => server.closesAfter(response),
         });
@@ -42,7 +52,8 @@ export default definePlugin({
       },
       drain(signal) {
         deps.health?.draining();
-        return server.drain(signal);
+        // Those who connect again at once find nobody here, and go elsewhere.
+        return server.drain(signal, () => streams.end());
       },
     };
   },

@@ -19,7 +19,7 @@ export function represent(
   gzip: Gzip | undefined,
 ): Promise<void> | undefined {
   const { body } = written;
-  const etag = written.etag === undefined ? undefined : entityTag(written.etag);
+  const etag = written.noted === undefined ? undefined : entityTag(written.noted);
   const { req: request, res: response } = ctx;
   response.setHeader('Content-Type', 'application/json');
   gzip?.setVary(response, body);

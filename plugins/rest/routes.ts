@@ -3,7 +3,7 @@ import type { DescField, DescMessage, DescMethod, Registry } from '@bufbuild/pro
 import { getExtension, hasExtension, ScalarType } from '@bufbuild/protobuf';
 import type { Api, ApiMethod } from '../../core/contracts/api.ts';
 import { FIELD_MASK } from './fields.ts';
-import { type JsonWriter, JsonWriters } from './json-writer.ts';
+import { type JsonWriter, JsonWriters, type WrittenJson } from './json-writer.ts';
 import type { Template, Variable } from './template.ts';
 import { parseTemplate } from './template.ts';
 
@@ -35,8 +35,17 @@ export interface MethodRoute {
   readonly masked: { readonly message: DescMessage; readonly bound: ReadonlySet<string> };
   /** The property that If-Match fills. */
   readonly etag: string | undefined;
-  /** Writes the response's body, and finds its etag. */
+  /** How a stream of this method is resumed; undefined where it cannot be. */
+  readonly resume: Resume | undefined;
+  /** Writes the response's body, and finds its etag; of a stream each message, and its resume token. */
   readonly write: JsonWriter;
+}
+
+/** Of a method that streams, where request and response both have a string field `resume_token`: properties of the request. */
+export interface Resume {
+  readonly token: string;
+  /** The switch `include_snapshot`, for where a stream begins. */
+  readonly snapshot: string | undefined;
 }
 
 /** google.api.HttpRule as protobuf-es reads it. */
@@ -50,7 +59,7 @@ interface HttpRule {
   readonly additionalBindings: readonly HttpRule[];
 }
 
-/** Every binding of every unary method. Throws one Error that names each bad rule by its method and template. */
+/** Every binding of every method that takes one request. Throws one Error that names each bad rule by its method and template. */
 export function compileRoutes(
   api: Pick<Api, 'methods' | 'registry'>,
   onSkipped: (path: string) => void,
@@ -61,7 +70,7 @@ export function compileRoutes(
   for (const method of api.methods.values()) {
     const rule = httpRuleOf(method.descriptor, api.registry);
     if (rule === undefined) continue;
-    if (method.descriptor.methodKind !== 'unary') {
+    if (method.requestStream) {
       onSkipped(method.path);
       continue;
     }
@@ -111,6 +120,7 @@ function compileRoute(method: ApiMethod, rule: HttpRule, writers: JsonWriters): 
   const body = rule.body === '' ? undefined : rule.body === '*' ? '*' : topLevelField(input, rule.body, 'body');
   if (body !== undefined && (httpMethod === 'GET' || httpMethod === 'HEAD')) throw new Error('GET has no body');
   const prefix = typeof body === 'object' ? `${body.name}.` : '';
+  const resume = method.responseStream ? resumeOf(method.descriptor) : undefined;
   const mask = input.fields.find((field) => field.name === 'update_mask' && field.message?.typeName === FIELD_MASK);
 
   return {
@@ -127,15 +137,44 @@ function compileRoute(method: ApiMethod, rule: HttpRule, writers: JsonWriters): 
       bound: new Set(names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length))),
     },
     etag: stringProperty(input, 'etag'),
-    write: responseWriter(output, rule, writers),
+    resume,
+    write: method.responseStream
+      ? writeOnce(responseWriter(output, rule, writers, resume && [stringProperty(output, RESUME_TOKEN)!]))
+      : responseWriter(output, rule, writers, etagPath(output)),
   };
 }
 
-function responseWriter(output: DescMessage, rule: HttpRule, writers: JsonWriters): JsonWriter {
-  const etag = etagPath(output);
-  if (rule.responseBody === '') return writers.of(output, etag);
+function responseWriter(
+  output: DescMessage,
+  rule: HttpRule,
+  writers: JsonWriters,
+  noted: readonly string[] | undefined,
+): JsonWriter {
+  if (rule.responseBody === '') return writers.of(output, noted);
   const { jsonName } = topLevelField(output, rule.responseBody, 'response_body');
-  return (bytes) => writers.reflect(output, etag, bytes, jsonName);
+  return (bytes) => writers.reflect(output, noted, bytes, jsonName);
+}
+
+/** A service that hands the same bytes to many streams has them written once. */
+function writeOnce(write: JsonWriter): JsonWriter {
+  const known = new WeakMap<Uint8Array, WrittenJson>();
+  return (bytes) => {
+    const before = known.get(bytes);
+    if (before !== undefined) return before;
+    const written = write(bytes);
+    known.set(bytes, written);
+    return written;
+  };
+}
+
+const RESUME_TOKEN = 'resume_token';
+
+function resumeOf({ input, output }: DescMethod): Resume | undefined {
+  const token = stringProperty(input, RESUME_TOKEN);
+  if (token === undefined || stringProperty(output, RESUME_TOKEN) === undefined) return undefined;
+  const snapshot = input.fields.find(({ name }) => name === 'include_snapshot');
+  const isSwitch = snapshot?.fieldKind === 'scalar' && snapshot.scalar === ScalarType.BOOL && !snapshot.oneof;
+  return { token, snapshot: isSwitch ? snapshot.localName : undefined };
 }
 
 function bindVariable(input: DescMessage, variable: Variable): PathBinding {

@@ -105,13 +105,15 @@ export class HttpServer implements ListeningServer {
 
   /**
    * Takes no more connections, answers what is in hand and what still comes on open connections, ends each behind its
-   * next answer or when it is quiet, and cuts what is left when the signal is aborted.
+   * next answer or when it is quiet, and cuts what is left when the signal is aborted. `onStopped` is called when it no
+   * longer listens.
    */
-  async drain(signal: AbortSignal): Promise<void> {
+  async drain(signal: AbortSignal, onStopped: () => void = () => {}): Promise<void> {
     if (!this.#server.listening || this.#isDraining) return;
     this.#isDraining = true;
     const { promise, resolve } = Promise.withResolvers<void>();
     await this.#stopListening(signal, resolve);
+    onStopped();
     const sweeping = this.#connections.endQuiet(this.#idleGraceMs);
     const force = () => this.#connections.destroyAll();
     if (signal.aborted) force();

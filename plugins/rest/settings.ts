@@ -21,6 +21,8 @@ export const settings = z
     stalledAnswerMs: milliseconds.default(60_000),
     /** Further ones are closed as they come. */
     maxConnections: z.number().int().min(1).default(10_000),
+    /** How long a stream is quiet until it gets a sign of life. */
+    heartbeatMs: milliseconds.default(15_000),
     idleGraceMs: z.number().int().min(0).max(60_000).default(500),
     gzip: z.boolean().default(true),
     /** Smaller answers are not compressed. */

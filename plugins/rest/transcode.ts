@@ -9,7 +9,7 @@ import { maskPaths, presentFields } from './mask.ts';
 import { parseIfMatch } from './preconditions.ts';
 import { parseQuery, queryToJson, textToJson } from './query.ts';
 import type { Path } from './router.ts';
-import type { MethodRoute, PathBinding } from './routes.ts';
+import type { MethodRoute, PathBinding, Resume } from './routes.ts';
 import { isStrict } from './strict.ts';
 
 export interface RequestParts {
@@ -30,6 +30,14 @@ export function decodeRequest(route: MethodRoute, parts: RequestParts, registry:
   for (const binding of route.path) bind(route, binding, message, parts.path, registry);
   if (route.mask !== undefined) setMask(route, route.mask, message, body, mask);
   if (parts.headers['if-match'] !== undefined) setEtag(route, message, parts.headers['if-match']);
+  if (route.resume !== undefined) setResumeToken(route.resume, message, parts.headers['last-event-id']);
+  return message;
+}
+
+/** The request message of a route from its JSON alone, whatever the route's body is. `text` is what the JSON was read from. */
+export function decodeJson(route: MethodRoute, json: JsonValue, text: Buffer, path: Path, registry: Registry): Message {
+  const message = toMessage(route, json, text, registry);
+  for (const binding of route.path) bind(route, binding, message, path, registry);
   return message;
 }
 
@@ -187,6 +195,14 @@ function setEtag(route: MethodRoute, message: Message, header: string): void {
   const given = target[route.etag];
   if (given !== undefined && given !== '' && given !== etag) throw conflict('etag', 'the header If-Match');
   target[route.etag] = etag;
+}
+
+/** An EventSource that connects again asks for the same URL as before: what that says of the beginning no longer holds. */
+function setResumeToken({ token, snapshot }: Resume, message: Message, header: string | string[] | undefined): void {
+  if (typeof header !== 'string' || header === '') return;
+  const target = message as unknown as Properties;
+  target[token] = header;
+  if (snapshot !== undefined) target[snapshot] = false;
 }
 
 function conflict(field: string, where: string) {

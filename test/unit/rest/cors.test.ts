@@ -92,7 +92,8 @@ describe('rest: CORS', () => {
       assert.deepEqual(corsHeaders(headers), {
         ...shared,
         'allow-methods': methods,
-        'allow-headers': 'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id',
+        'allow-headers':
+          'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id',
         'max-age': '5',
       });
     }

@@ -37,8 +37,8 @@ export function fakeApi(
           access: 'anyone',
           effect: /^(Get|List|Match)/.test(descriptor.name) ? 'read' : 'write',
         };
-        const responseStream = descriptor.methodKind !== 'unary';
-        const requestStream = false;
+        const responseStream = /^(server|bidi)_/.test(descriptor.methodKind);
+        const requestStream = /^(client|bidi)_/.test(descriptor.methodKind);
         methods.set(path, {
           path,
           service: type.typeName,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { descriptors } from '../../fixtures/echo/echo.ts';
 import { fakeApi, fixture, type Gateway, reasonOf, startGateway, tracker } from './harness.ts';
 
 describe('rest: routing', () => {
@@ -133,13 +134,19 @@ describe('rest: routing', () => {
   });
   it('takes a target in absolute form', async () =>
     assert.equal(await name('GET', 'http://elsewhere.example/t/match/x'), 'x'));
-  it('gives streaming methods and those without a rule no route', async () => {
-    assert.equal((await gateway.send('GET', '/t/watch')).status, 404);
-    const skipped = gateway.log.lines.filter(({ message }) => message.includes('streams'));
+  it('gives a method without a rule no route', async () => {
+    assert.equal((await gateway.send('POST', '/gateway.test.Gateway/Hidden')).status, 404);
+  });
+  it('gives a method that takes a stream no route, and says so', async () => {
+    const pattern = { case: 'post', value: '/t/upload' };
+    const uploading = await startGateway(fakeApi(descriptors, {}, { Upload: { pattern, body: '*' } }));
+    assert.equal((await uploading.send('POST', '/t/upload')).status, 404);
+    const skipped = uploading.log.lines.filter(({ message }) => message.includes('stream'));
     assert.deepEqual(
       skipped.map(({ fields }) => fields),
-      [{ method: '/gateway.test.Gateway/Watch' }],
+      [{ method: '/echopb.UploadService/Upload' }],
     );
+    await uploading.stop();
   });
   it('serves every rule of the tracker', async () => {
     const api = await startGateway(fakeApi(tracker));
