@@ -22,13 +22,19 @@ export const caller = () => ({
 });
 
 /**
- * A tracker as the variables make it by default, with 100 projects, which is called at its services: no request is
- * decoded. With or without its servers.
+ * A tracker as the variables make it, by default on memdb, with 100 new projects, which is called at its services: no
+ * request is decoded. With or without its servers.
  */
-export async function bareTracker(options: { readonly servers: boolean } = { servers: false }) {
-  const env = { GRPC_PORT: '0', HTTP_PORT: '0', SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0' };
+export async function bareTracker({
+  servers = false,
+  variables = {},
+}: {
+  readonly servers?: boolean;
+  readonly variables?: Readonly<Record<string, string>>;
+} = {}) {
+  const env = { GRPC_PORT: '0', HTTP_PORT: '0', SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0', ...variables };
   const settings = await readSettings({ matrix, builtins: Object.keys(builtins), env, cwd: process.cwd() });
-  const entries = settings.entries.filter(({ use }) => options.servers || !SERVERS.includes(String(use)));
+  const entries = settings.entries.filter(({ use }) => servers || !SERVERS.includes(String(use)));
   const running = await boot({ entries, builtins, log: silent });
   const projectService = running.service(projects) as ProjectService;
   const issueService = running.service(issues) as IssueService;

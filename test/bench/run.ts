@@ -13,6 +13,7 @@ import { memdb } from './memdb.ts';
 import { rest } from './rest.ts';
 import type { BenchOptions, Row, Section } from './section.ts';
 import { start } from './start.ts';
+import { store } from './store.ts';
 import { streams } from './streams.ts';
 
 const sections: Readonly<Record<string, (options: BenchOptions) => Promise<Section>>> = {
@@ -21,6 +22,7 @@ const sections: Readonly<Record<string, (options: BenchOptions) => Promise<Secti
   rest,
   streams,
   start,
+  store,
 };
 
 const { values } = parseArgs({
