@@ -109,7 +109,7 @@ export interface ChangeLog {
   headIn(tx: ReadTransaction): Promise<{ readonly seq: number; readonly pending: ReadonlySet<string> }>;
   /**
    * The events after a position, in order. Ends between transactions, so it may return a few more than `limit`
-   * (default 500). Empty when nothing follows. Throws `logTrimmed` where events after the position are no longer kept.
+   * (default 500); fewer are all that followed. Throws `logTrimmed` where events after the position are no longer kept.
    */
   read(options: {
     readonly after: number;

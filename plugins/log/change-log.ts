@@ -46,7 +46,7 @@ export class StoreChangeLog {
     return { seq: await newestSeq(table), pending };
   }
 
-  read({
+  async read({
     after,
     limit = DEFAULT_LIMIT,
     signal,
@@ -55,24 +55,25 @@ export class StoreChangeLog {
     readonly limit?: number;
     readonly signal?: Cancellation;
   }): Promise<readonly Change[]> {
-    return this.#store.read(
-      async (tx) => {
-        const table = tx.table(changesTable);
-        const rows = [...(await following(table, after, limit))];
-        const first = rows[0]?.seq ?? 0;
-        if (first > after + 1) await refuseTrimmed(table, after, first);
-        // A transaction is delivered whole: read on until another one begins.
-        for (let last = rows.at(-1); last && rows.length >= limit; ) {
-          const more = await following(table, last.seq ?? 0, REST_OF_TRANSACTION);
-          const rest = more.findIndex((row) => row.transaction !== last?.transaction);
-          rows.push(...(rest === -1 ? more : more.slice(0, rest)));
-          if (rest !== -1 || more.length < REST_OF_TRANSACTION) break;
-          last = rows.at(-1);
-        }
-        return rows.map(changeOf);
-      },
-      signal ? { signal } : {},
-    );
+    const options = signal ? { signal } : {};
+    // Mostly one query tells all there is to tell, and one query alone needs no snapshot.
+    const { rows } = await this.#store.read((tx) => find(tx.table(changesTable), after, limit), options);
+    if (rows.length < limit && (rows[0]?.seq ?? after + 1) === after + 1) return rows.map(changeOf);
+    return this.#store.read(async (tx) => {
+      const table = tx.table(changesTable);
+      const rows = [...(await following(table, after, limit))];
+      const first = rows[0]?.seq ?? 0;
+      if (first > after + 1) await refuseTrimmed(table, after, first);
+      // A transaction is delivered whole: read on until another one begins.
+      for (let last = rows.at(-1); last && rows.length >= limit; ) {
+        const more = await following(table, last.seq ?? 0, REST_OF_TRANSACTION);
+        const rest = more.findIndex((row) => row.transaction !== last?.transaction);
+        rows.push(...(rest === -1 ? more : more.slice(0, rest)));
+        if (rest !== -1 || more.length < REST_OF_TRANSACTION) break;
+        last = rows.at(-1);
+      }
+      return rows.map(changeOf);
+    }, options);
   }
 
   history({ entity, entityId, limit, where, descending = false, after }: HistoryQuery) {
@@ -113,10 +114,11 @@ async function refuseTrimmed(table: TableReader<typeof changesTable>, after: num
   if (before.rows.length === 0) throw logTrimmed(first);
 }
 
-async function following(table: TableReader<typeof changesTable>, after: number, limit: number) {
-  const page = await table.find({ where: range('seq', { gt: after }), orderBy: { columns: ['seq'] }, limit });
-  return page.rows;
-}
+const find = (table: TableReader<typeof changesTable>, after: number, limit: number) =>
+  table.find({ where: range('seq', { gt: after }), orderBy: { columns: ['seq'] }, limit });
+
+const following = async (table: TableReader<typeof changesTable>, after: number, limit: number) =>
+  (await find(table, after, limit)).rows;
 
 function changesOf({ fields, before, after }: Row<typeof historyTable>): readonly FieldChange[] {
   const from = before as readonly Json[] | null;

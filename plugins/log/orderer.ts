@@ -10,8 +10,11 @@ import { newestSeq } from './change-log.ts';
 const LEASE = 'log.order';
 /** So many events a transaction, unless one transaction made more. */
 const BATCH = 500;
-/** Milliseconds between the beginnings of two transactions: those who commit meanwhile share the next. */
-const PACE_MS = 5;
+/**
+ * After a transaction it rests for so many times of what that took, and at least and at most for so many milliseconds:
+ * those who commit meanwhile share the next, and on a busy machine they need what it would take from them.
+ */
+const REST = { times: 4, leastMs: 5, mostMs: 25 };
 const RETRY_MS = 250;
 /** For the transaction with the events of a very large one. */
 const TIMEOUT_MS = 120_000;
@@ -61,7 +64,7 @@ export class Orderer {
         if (!isLate && !this.#failing)
           this.#log.warn({ err: error }, "the log's order is left to another instance, until this one can again");
         this.#failing ||= !isLate;
-        await pause(isLate ? PACE_MS : RETRY_MS, signal);
+        await pause(isLate ? REST.leastMs : RETRY_MS, signal);
       }
     }
   }
@@ -82,7 +85,7 @@ export class Orderer {
         this.#failing = false;
         if (ordered > 0) this.#grown();
         if (more) this.#woken = true;
-        else if (ordered > 0) await pause(PACE_MS - (performance.now() - began), signal);
+        else if (ordered > 0) await pause(restAfter(performance.now() - began), signal);
       }
     } finally {
       this.#holding = false;
@@ -114,6 +117,8 @@ export class Orderer {
     );
   }
 }
+
+const restAfter = (ms: number): number => Math.min(Math.max(REST.times * ms, REST.leastMs), REST.mostMs);
 
 const pending = (table: TableReader<typeof changesTable>, after?: Event) =>
   table.find({ where: after ? and(isNull('seq'), range('id', { gt: after.id })) : isNull('seq'), limit: BATCH });

@@ -3,6 +3,9 @@ import { isDomainError } from '../../core/contracts/errors.ts';
 import type { Change, ChangeLog } from '../../core/contracts/log.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 
+/** It reads so many at a time, and again at once when there were as many. */
+const BATCH = 500;
+
 type Listener = (changes: readonly Change[]) => void;
 
 /** Follows the log for all listeners of this instance with one reader: woken by commits, hints and a timer. */
@@ -60,12 +63,12 @@ export class Tailer {
       try {
         // A busy store commits many transactions in a turn of the process; they are read together.
         await setImmediate();
-        const changes = await this.#log.read({ after: this.#position, signal });
+        const changes = await this.#log.read({ after: this.#position, limit: BATCH, signal });
         this.#succeeded();
         const last = changes.at(-1);
         if (!last) continue;
         this.#position = last.seq;
-        this.#woken = true;
+        if (changes.length >= BATCH) this.#woken = true;
         this.#deliver(changes);
       } catch (error) {
         if (this.#skipTrimmed(error)) continue;

@@ -42,6 +42,27 @@ describe('the tailer of the change log', () => {
     assert.deepEqual(heard, [1, 2, 3]);
   });
 
+  it('reads again at once where there was as much as it asked for, and not where there was less', async () => {
+    const inner = logOf();
+    let reads = 0;
+    const log = {
+      ...inner,
+      async read({ after, limit }: { after: number; limit?: number }) {
+        reads += 1;
+        return (await inner.read({ after })).slice(0, limit);
+      },
+    };
+    const tailer = new Tailer(log, silent);
+    await tailer.open();
+    const heard: number[] = [];
+    tailer.follow((changes) => heard.push(...changes.map(({ seq }) => seq)));
+    inner.seq = 1_100;
+    tailer.wake();
+    while (heard.length < 1_100) await turns();
+    await turns();
+    assert.equal(reads, 3);
+  });
+
   it('loses nothing when it is woken while it reads', async () => {
     const log = logOf();
     const tailer = new Tailer(log, silent);
