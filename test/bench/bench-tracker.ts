@@ -24,11 +24,14 @@ export interface BenchTracker {
 }
 
 /** As it comes, but for the seeding: validation on, errors and slow calls logged. */
-const VARIABLES = { ENVIRONMENT: 'production', LOG_CALLS: 'slow' };
+const VARIABLES = { ENVIRONMENT: 'production', LOG_CALLS: 'slow', DB_MIGRATE: 'auto' };
 const BATCH = 1000;
 
-export async function benchTracker(issues: number): Promise<BenchTracker> {
-  const server = await startServer(VARIABLES, { prefix: onServerCore });
+export async function benchTracker(
+  issues: number,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<BenchTracker> {
+  const server = await startServer({ ...VARIABLES, ...variables }, { prefix: onServerCore });
   const client = new Client(`127.0.0.1:${server.grpcPort}`, credentials.createInsecure());
   const call = <Req, Res>(method: UnaryMethod<Req, Res>, request: Partial<Req>) =>
     new Promise<Res>((resolve, reject) => {

@@ -59,7 +59,8 @@ export async function compare(
   };
 }
 
-async function measure(load: (port: number) => Promise<Answered>, target: Target): Promise<Figures> {
+/** One server under a load. */
+export async function measure(load: (port: number) => Promise<Answered>, target: Target): Promise<Figures> {
   const before = target.processorTime();
   const { rate, count } = await load(target.port);
   return { rate, cost: ((target.processorTime() - before) * 1000) / count };

@@ -1,15 +1,17 @@
 /**
  * `npm run bench`: measures, prints a table, and with --json FILE writes the same as JSON.
  *
- *     npm run bench -- [--only memdb,grpc,rest,streams,start] [--quick] [--json FILE]
+ *     npm run bench -- [--only memdb,grpc,rest,streams,start,store,pages,databases] [--quick] [--json FILE]
  *
  * Figures of different runs do not compare; ratios do, and each is made of turns within one run.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { databases } from './databases.ts';
 import { grpc } from './grpc.ts';
 import { memdb } from './memdb.ts';
+import { pages } from './pages.ts';
 import { rest } from './rest.ts';
 import type { BenchOptions, Row, Section } from './section.ts';
 import { start } from './start.ts';
@@ -23,6 +25,8 @@ const sections: Readonly<Record<string, (options: BenchOptions) => Promise<Secti
   streams,
   start,
   store,
+  pages,
+  databases,
 };
 
 const { values } = parseArgs({

@@ -8,6 +8,7 @@ import pg from 'pg';
 import type { NewIssue } from '../../plugins/issue/writes.ts';
 import { createByOne, createByTwo, creatorInSqlite } from './bare-create.ts';
 import { bareTracker, caller } from './memdb-tracker.ts';
+import { connectionOf } from './postgres.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -48,14 +49,6 @@ async function prepared(): Promise<readonly string[]> {
   await stop();
   return projectIds;
 }
-
-const connectionOf = (variables: Variables) => ({
-  host: variables['POSTGRES_HOST']!,
-  port: Number(variables['POSTGRES_PORT']),
-  user: variables['POSTGRES_USER']!,
-  password: variables['POSTGRES_PASSWORD']!,
-  database: variables['POSTGRES_DB']!,
-});
 
 async function waysOf(most: number): Promise<{ readonly ways: readonly Way[]; end(): Promise<unknown> }> {
   if (bare['DB_TYPE'] === 'sqlite') {

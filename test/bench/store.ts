@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startPostgres } from '../support/services/postgres.ts';
 import { median } from './machine.ts';
+import { durablePostgres } from './postgres.ts';
 import type { BenchOptions, Row, Section } from './section.ts';
 import type { StoreJob, StoreRound } from './store-child.ts';
 
@@ -19,9 +19,6 @@ const LOADS = [
 ];
 /** What the Go original does at so many calls in flight, without events or counts. */
 const GO: Readonly<Record<number, number>> = { 1: 333, 16: 947, 64: 1328 };
-/** A server as an installation has it: what it has stored is on the disk. */
-export const DURABLE = { fsync: 'on', full_page_writes: 'on' };
-
 /** CreateIssue in the process, against the same by hand through the bare driver, in turns: PostgreSQL and SQLite. */
 export async function store(options: BenchOptions): Promise<Section> {
   return {
@@ -31,7 +28,7 @@ export async function store(options: BenchOptions): Promise<Section> {
 }
 
 async function inPostgres({ quick }: BenchOptions): Promise<Row[]> {
-  const server = await startPostgres(DURABLE);
+  const server = await durablePostgres();
   if (!server) return [{ name: 'PostgreSQL', value: 0, unit: '/s', note: 'skipped: it is not installed' }];
   try {
     const [ours, bare] = [await server.createDatabase(), await server.createDatabase()];
