@@ -14,8 +14,12 @@ export interface Session {
 
 /** An open transaction, on a connection of its own until it ends. */
 export interface Transaction extends Session {
-  /** Throws DatabaseError; 'unknown' where the connection was lost and nobody knows whether it was stored. */
-  commit(): Promise<void>;
+  /**
+   * Runs the last statements, and stores everything where none of them failed; in PostgreSQL that is one round trip. The
+   * signal ends these statements still, but no COMMIT. Throws DatabaseError: the first statement's that failed; 'unknown'
+   * where the connection was lost and nobody knows whether it was stored.
+   */
+  commit(last?: readonly Statement[]): Promise<void>;
   /** Never throws. */
   rollback(): Promise<void>;
 }

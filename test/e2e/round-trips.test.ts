@@ -80,7 +80,7 @@ describe('a call on PostgreSQL', () => {
     return writes[0]!;
   };
 
-  it('creates an issue, its event, history, counts and kept answer in two round trips between BEGIN and COMMIT', async () => {
+  it('creates an issue, its event, history, counts and kept answer in two round trips, BEGIN and COMMIT among them', async () => {
     const { statements, roundTrips } = await written('POST', '/v1/issues', { projectId, summary: 'One' });
     assert.equal(roundTrips, 2);
     const last = statements.at(-1)!.sql;

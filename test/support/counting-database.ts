@@ -5,7 +5,10 @@ export interface CountedTransaction {
   readonly mode: 'read' | 'write';
   /** In the order in which they were asked for; BEGIN and COMMIT are not among them. */
   readonly statements: Statement[];
-  /** How often a statement was asked for while none was under way: then its answer takes a round trip of its own. */
+  /**
+   * How often a statement was asked for while none was under way: then its answer takes a round trip of its own. Those that
+   * are given with COMMIT share its round trip.
+   */
   roundTrips: number;
   isCommitted: boolean;
 }
@@ -58,8 +61,10 @@ export class CountingDatabase implements Database {
           underWay -= 1;
         }
       },
-      async commit() {
-        await transaction.commit();
+      async commit(last = []) {
+        counted.statements.push(...last);
+        if (last.length > 0) counted.roundTrips += 1;
+        await transaction.commit(last);
         counted.isCommitted = true;
       },
       rollback: () => transaction.rollback(),

@@ -29,9 +29,10 @@ export function failingDatabase(
       };
       return {
         ...session,
-        async commit() {
+        async commit(last = []) {
+          for (const _ of last) refuse('statement');
           refuse('commit');
-          await transaction.commit();
+          await transaction.commit(last);
           refuse('committed');
         },
         async rollback() {

@@ -16,7 +16,7 @@ export const holdingDatabase = (
         await hold(statement);
         return rows;
       },
-      commit: () => transaction.commit(),
+      commit: (last) => transaction.commit(last),
       rollback: () => transaction.rollback(),
     };
   },

@@ -39,6 +39,8 @@ export interface TransactionClient extends PgClient {
   readonly alive: boolean;
   /** True while it connects, and while a statement was sent and not answered. */
   readonly busy: boolean;
+  /** Has the server end the statements that are not answered. The connection serves for no other transaction then. */
+  cancel(): void;
   /** Ends the connection at once; what runs on the server is cancelled, and rolled back. */
   destroy(): void;
 }
@@ -73,6 +75,7 @@ export function transactionClient(
     #destroyed = false;
     #lost = false;
     #connecting = true;
+    #cancelled = false;
     #corked = false;
     /** Statements that were sent and not answered. */
     #running = 0;
@@ -156,6 +159,7 @@ export function transactionClient(
 
     async #commit(): Promise<PgResult> {
       const result = await this.#run('commit', []);
+      if (this.#cancelled) this.destroy();
       if (result.command !== 'COMMIT')
         throw new DatabaseError('failed', 'the transaction was rolled back: an earlier statement of it failed');
       return result;
@@ -164,11 +168,20 @@ export function transactionClient(
     async #rollback(): Promise<PgResult> {
       if (!this.alive) return NOTHING_SENT;
       try {
-        return await this.#run('rollback', []);
+        const result = await this.#run('rollback', []);
+        if (this.#cancelled) this.destroy();
+        return result;
       } catch {
         this.destroy();
         return NOTHING_SENT;
       }
+    }
+
+    cancel(): void {
+      if (this.#running === 0 || !this.alive) return;
+      // The server may come to it late, when something else runs: so nothing else is to run.
+      this.#cancelled = true;
+      requestCancel(this);
     }
 
     destroy(): void {

@@ -71,33 +71,48 @@ export class PostgresTransaction implements Transaction {
     }
   }
 
-  async execute({ sql, parameters }: Statement): Promise<readonly SqlRow[]> {
+  async execute(statement: Statement): Promise<readonly SqlRow[]> {
     if (this.#ended) throw this.#ended;
     try {
-      const { rows } = await this.#held.connection.executeQuery<SqlRow>(CompiledQuery.raw(sql, [...parameters]));
-      return rows;
+      return (await this.#send(statement)).rows;
     } catch (error) {
       throw this.#ended ?? databaseError(error);
     }
   }
 
-  async commit(): Promise<void> {
+  /** Everything is given in one go: the server answers a COMMIT behind a statement that failed with ROLLBACK. */
+  async commit(last: readonly Statement[] = []): Promise<void> {
     if (this.#ended) throw this.#ended;
     this.#ended = OVER;
     this.#signal.removeEventListener('abort', this.#abort);
     const { client } = this.#held;
     const wasAlive = client.alive;
-    const patience = setTimeout(() => client.destroy(), ENDING_MS);
+    const cancel = () => client.cancel();
+    if (last.length > 0) this.#signal.addEventListener('abort', cancel);
+    const answers = Promise.allSettled(last.map((statement) => this.#send(statement)));
+    let patience: NodeJS.Timeout | undefined;
+    const answered = answers.then(() => {
+      this.#signal.removeEventListener('abort', cancel);
+      patience = setTimeout(() => client.destroy(), ENDING_MS);
+    });
     try {
       await this.#em.commit();
       this.#open.delete(this);
     } catch (error) {
       await this.#giveBack();
+      const failed = (await answers).find((answer) => answer.status === 'rejected');
+      // What the server refused is not stored.
+      if (failed && serverError(failed.reason)) throw databaseError(failed.reason);
       // Nothing was asked of a connection that was lost before; and a read has nothing to store.
       throw wasAlive && this.#mode === 'write' ? commitError(error) : databaseError(error);
     } finally {
+      await answered;
       clearTimeout(patience);
     }
+  }
+
+  #send({ sql, parameters }: Statement) {
+    return this.#held.connection.executeQuery<SqlRow>(CompiledQuery.raw(sql, [...parameters]));
   }
 
   async rollback(): Promise<void> {

@@ -56,7 +56,8 @@ export class SqliteTransaction implements Transaction {
     }
   }
 
-  async commit(): Promise<void> {
+  async commit(last: readonly Statement[] = []): Promise<void> {
+    for (const statement of last) await this.execute(statement);
     if (this.#over) throw this.#over;
     const { connection, open } = this.#parts;
     try {

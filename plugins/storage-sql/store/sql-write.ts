@@ -227,24 +227,20 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
     await Promise.all(changeStatements(this.dialect, this.#buffer.take()).map((statement) => this.execute(statement)));
   }
 
-  /** Sends what is left, and refuses every operation from then on. */
-  async finish(): Promise<void> {
-    this.check();
-    try {
-      await this.flush();
-    } catch (error) {
-      throw this.failed(error);
-    }
+  /** Refuses every operation from now on. */
+  finish(): void {
     this.check();
     this.end();
   }
 
-  /** What was committed, where events are in it. */
+  /** Sends what is left together with COMMIT. Returns what was committed, where events are in it. */
   async commit(): Promise<Committed | undefined> {
-    const transaction = await this.#begun;
-    if (this.#seq !== undefined) this.opened.seq = this.#seq;
     try {
-      await transaction?.commit();
+      const last = changeStatements(this.dialect, this.#buffer.take());
+      if (last.length > 0) this.#begin();
+      const transaction = await this.#begun;
+      if (this.#seq !== undefined) this.opened.seq = this.#seq;
+      await transaction?.commit(last);
     } catch (error) {
       this.opened.seq = undefined;
       throw this.failed(error);
@@ -252,6 +248,11 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
     this.#giveUpPlace?.();
     this.#giveUpPlace = undefined;
     return this.#changes.committed;
+  }
+
+  /** While it is committed: ends what is sent before COMMIT, if it is not too late. */
+  hurry(why: StoreError): void {
+    this.controller.abort(why);
   }
 
   /** Whatever its function waits for, nothing is held for it any longer. */

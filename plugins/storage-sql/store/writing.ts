@@ -57,6 +57,7 @@ export class Writing<T> {
       this.#end(why);
       return;
     }
+    this.#tx?.hurry(why);
     setTimeout(LONGEST_COMMIT, undefined, { ref: false }).then(() =>
       this.#end(
         new StoreError('unavailable', 'the database does not answer a commit: it may have been stored', { cause: why }),
@@ -76,7 +77,7 @@ export class Writing<T> {
       this.#tx = tx;
       try {
         const value = await this.#fn(tx);
-        await tx.finish();
+        tx.finish();
         if (this.#deadline.missed) throw this.#deadline.missed;
         this.#isCommitting = true;
         const committed = await tx.commit();

@@ -176,6 +176,48 @@ describe('PostgreSQL as a database of the store', () => {
     await allSlotsWork();
   });
 
+  it('takes the last statements with its COMMIT, and tells which of them was refused', async () => {
+    const insert = (id: number, name: string) => sql('insert into item values ($1, 0, $2)', id, name);
+    await (await begin(database)).commit([insert(30, 'a'), insert(31, 'b')]);
+    const second = await begin(database);
+    await second.execute(sql('update item set n = 5 where id = 30'));
+    await assert.rejects(second.commit([insert(32, 'c'), insert(33, 'b')]), { kind: 'unique', index: 'item__name' });
+    assert.deepEqual(await own.query('select id, n from item where id >= 30 order by id'), [
+      { id: 30, n: '0' },
+      { id: 31, n: '0' },
+    ]);
+    await allSlotsWork();
+  });
+
+  it('ends the last statements when it is called off, and nothing later on their connection', async () => {
+    const holder = await begin(database);
+    await holder.execute(sql('select 1 from item where id = 1 for update'));
+    const controller = new AbortController();
+    const waiter = await begin(database, 'write', controller.signal);
+    const pid = await pidOf(waiter);
+    const end = fails(waiter.commit([sql('update item set n = 1 where id in (1, 2)')]), 'unavailable');
+    await backends(1, `wait_event_type = 'Lock'`);
+    controller.abort();
+    await end;
+    await holder.rollback();
+    assert.deepEqual([await stored(1), await stored(2)], ['0', '0']);
+    const held = await times(POOL, () => begin(database));
+    assert.ok(!(await Promise.all(held.map(pidOf))).includes(pid));
+    await Promise.all(held.map((transaction) => transaction.rollback()));
+  });
+
+  it('does not know what was stored when the connection is lost with the last statements and COMMIT on it', async () => {
+    const cut = await cuttingProxy(server);
+    const through = new PostgresDatabase({ ...settingsOf(server, own.name), host: '127.0.0.1', port: cut.port });
+    const transaction = await begin(through);
+    await transaction.execute(sql('select 1'));
+    cut.whenSent('commit');
+    await fails(transaction.commit([sql('update item set n = 1 where id = 1')]), 'unknown');
+    await through.ping(never);
+    await through.close();
+    await cut.close();
+  });
+
   it('names the unique index that refused a row', async () => {
     const insert = (id: number) => database.session(never).execute(sql('insert into item values ($1, 0, $2)', id, 'x'));
     await insert(20);
