@@ -19,6 +19,11 @@ export interface Cache {
    * are gone for callers of this instance when it returns, and for others when the promise settles.
    */
   invalidate(namespace: string, keys: readonly string[]): Promise<void>;
+  /**
+   * Forgets everything that is known of this store, for all instances that share the cache. Throws `unavailable` where
+   * they cannot be told; for callers of this instance it is gone all the same.
+   */
+  clear(): Promise<void>;
   /** Since the start. An error is a call to the cache's backend that failed or took too long. */
   counts(): { readonly hits: number; readonly misses: number; readonly errors: number };
 }

@@ -1,5 +1,6 @@
 import type { Cache } from '../contracts/cache.ts';
 import type { Clock } from '../contracts/clock.ts';
+import { DomainError } from '../contracts/errors.ts';
 import type { Json } from '../contracts/tables.ts';
 
 /** A cached value and when it ends, in microseconds of the cache's clock. */
@@ -10,15 +11,21 @@ export interface CacheEntry {
 
 /**
  * Where a cache keeps its entries. Operations that are called one after the other for one key take effect in that
- * order once they settle. Each ends in bounded time; one that fails throws. After a deletion that failed, `get` must
- * not return the entry any more.
+ * order once they settle. Each ends in bounded time; one that fails throws. After a deletion or a `clear` that failed,
+ * `get` must not return what it was to delete.
  */
 export interface CacheBackend {
-  get(key: string): Promise<CacheEntry | undefined>;
+  /**
+   * `look` is the same object in the `set` that follows: a backend that others write to can tell there whether the key
+   * was deleted since this `get`, and then must not set it.
+   */
+  get(key: string, look: object): Promise<CacheEntry | undefined>;
   /** What `get` would find, of a backend that can tell at once. */
   peek?(key: string): CacheEntry | undefined;
-  set(key: string, entry: CacheEntry, ttlMs: number): Promise<void>;
+  set(key: string, entry: CacheEntry, ttlMs: number, look: object): Promise<void>;
   delete(keys: readonly string[]): Promise<void>;
+  /** Deletes every entry. */
+  clear(): Promise<void>;
 }
 
 /** One look-up that is under way, shared by all who ask for its key. */
@@ -40,6 +47,8 @@ export class ReadThrough implements Cache {
   readonly #flights = new Map<string, Flight>();
   /** Keys that the backend has yet to delete, with how many deletions are under way: it is not asked for them. */
   readonly #deleting = new Map<string, number>();
+  /** How many deletions of everything are under way. */
+  #clearing = 0;
   #hits = 0;
   #misses = 0;
   #errors = 0;
@@ -90,13 +99,36 @@ export class ReadThrough implements Cache {
     }
   }
 
+  async clear(): Promise<void> {
+    const storing = [...this.#flights.values()].flatMap((flight) => {
+      flight.barred = true;
+      return flight.storing ?? [];
+    });
+    this.#flights.clear();
+    this.#clearing += 1;
+    try {
+      await Promise.all(storing);
+      await this.#backend.clear();
+    } catch (error) {
+      this.#errors += 1;
+      throw new DomainError('UNAVAILABLE', 'CACHE_UNAVAILABLE', 'the cache cannot be reached', { cause: error });
+    } finally {
+      this.#clearing -= 1;
+    }
+  }
+
   counts() {
     return { hits: this.#hits, misses: this.#misses, errors: this.#errors };
   }
 
+  /** What the backend holds under the key is not to be used. */
+  #isBarred(key: string): boolean {
+    return this.#clearing > 0 || this.#deleting.has(key);
+  }
+
   /** A hit that nobody has to wait for. */
   #peek(key: string): CacheEntry | undefined {
-    if (!this.#backend.peek || this.#flights.has(key) || this.#deleting.has(key)) return undefined;
+    if (!this.#backend.peek || this.#flights.has(key) || this.#isBarred(key)) return undefined;
     const entry = this.#backend.peek(key);
     return entry && entry.expires > this.#clock.now() ? entry : undefined;
   }
@@ -109,7 +141,7 @@ export class ReadThrough implements Cache {
 
   #fly(key: string, load: () => Promise<Json | undefined>): Flight {
     const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
-    const flight: Flight = { result: promise, hit: false, barred: this.#deleting.has(key), storing: undefined };
+    const flight: Flight = { result: promise, hit: false, barred: this.#isBarred(key), storing: undefined };
     this.#flights.set(key, flight);
     this.#lookUp(key, flight, load)
       .then(resolve, reject)
@@ -120,7 +152,7 @@ export class ReadThrough implements Cache {
   }
 
   async #lookUp(key: string, flight: Flight, load: () => Promise<Json | undefined>): Promise<Json | undefined> {
-    const entry = flight.barred ? undefined : await this.#attempt(() => this.#backend.get(key));
+    const entry = flight.barred ? undefined : await this.#attempt(() => this.#backend.get(key, flight));
     // An invalidation since then means that the entry may be the old one; those who ask from now on load anew.
     if (entry && entry.expires > this.#clock.now()) {
       flight.hit = true;
@@ -132,7 +164,8 @@ export class ReadThrough implements Cache {
     if (!flight.barred) {
       const expires = this.#clock.now() + this.#ttlMs * 1000;
       // The callers do not wait for it; the flight stays until it is done, so that an invalidation can.
-      flight.storing = this.#attempt(() => this.#backend.set(key, { value, expires }, this.#ttlMs)).finally(() => {
+      const store = () => this.#backend.set(key, { value, expires }, this.#ttlMs, flight);
+      flight.storing = this.#attempt(store).finally(() => {
         if (this.#flights.get(key) === flight) this.#flights.delete(key);
       });
     }

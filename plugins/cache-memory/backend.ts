@@ -25,5 +25,6 @@ export function memoryBackend(store: QuickLRU<string, unknown>): CacheBackend {
     async delete(keys) {
       for (const key of keys) await keyv.delete(key);
     },
+    clear: () => keyv.clear(),
   };
 }

@@ -109,6 +109,7 @@ describe('a cache whose backend is slow', () => {
         if (deletions > 1) await lastDeletion.promise;
         for (const key of keys) entries.delete(key);
       },
+      clear: async () => entries.clear(),
     };
     const cache = new ReadThrough('slow', backend, { ttlMs: 60_000, clock: systemClock });
     await cache.through('user', 'a', async () => 'old');
@@ -133,7 +134,8 @@ describe('a cache whose backend fails', () => {
   const away = async (): Promise<never> => {
     throw new Error('no connection');
   };
-  const cache = new ReadThrough('broken', { get: away, set: away, delete: away }, { ttlMs: 1000, clock: systemClock });
+  const backend = { get: away, set: away, delete: away, clear: away };
+  const cache = new ReadThrough('broken', backend, { ttlMs: 1000, clock: systemClock });
 
   it('lets the store answer, and counts the errors', async () => {
     assert.equal(await cache.through('user', 'a', async () => 'from the store'), 'from the store');
@@ -141,6 +143,10 @@ describe('a cache whose backend fails', () => {
     assert.equal(await cache.through('user', 'a', async () => 'again'), 'again');
     assert.ok(cache.counts().errors >= 3);
     assert.equal(cache.counts().hits, 0);
+  });
+
+  it('says that it could not forget everything, in its own words', async () => {
+    await assert.rejects(cache.clear(), { code: 'UNAVAILABLE', reason: 'CACHE_UNAVAILABLE' });
   });
 
   it('throws an error of the load as it is', async () => {
