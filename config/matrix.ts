@@ -163,8 +163,7 @@ const variables = [
   {
     name: 'CACHE_TYPE',
     kind: 'choice',
-    choices: ['memory'],
-    planned: ['redis'],
+    choices: ['memory', 'redis'],
     default: 'memory',
     doc: 'Where rows that were read are kept near.',
   },
@@ -175,7 +174,10 @@ const variables = [
     max: 31_536_000,
     default: '3600',
     doc: 'Seconds that a row stays in the cache at most.',
-    sets: [{ plugin: 'cache-memory', path: ['ttlSeconds'] }],
+    sets: [
+      { plugin: 'cache-memory', path: ['ttlSeconds'] },
+      { plugin: 'cache-redis', path: ['ttlSeconds'] },
+    ],
   },
   {
     name: 'MEMORY_CACHE_SIZE',
@@ -189,10 +191,33 @@ const variables = [
   {
     name: 'COMMUNICATION_METHOD',
     kind: 'choice',
-    choices: ['stream'],
-    planned: ['redis', 'kafka'],
+    choices: ['stream', 'redis'],
+    planned: ['kafka'],
     default: 'stream',
     doc: 'How instances tell each other that something changed.',
+  },
+  {
+    name: 'REDIS_ADDR',
+    kind: 'text',
+    default: 'localhost:6379',
+    doc: 'Where Redis is: `host:port`, or `rediss://host:port` for TLS.',
+    sets: [{ plugin: 'redis', path: ['address'] }],
+  },
+  {
+    name: 'REDIS_PASSWORD',
+    kind: 'text',
+    secret: true,
+    doc: 'Password of Redis; a secret, so it may come from `REDIS_PASSWORD_FILE`.',
+    sets: [{ plugin: 'redis', path: ['password'] }],
+  },
+  {
+    name: 'REDIS_DB',
+    kind: 'integer',
+    min: 0,
+    max: 1_000_000,
+    default: '0',
+    doc: 'Number of the database in Redis.',
+    sets: [{ plugin: 'redis', path: ['database'] }],
   },
   {
     name: 'SEED_USER_COUNT',
@@ -260,8 +285,8 @@ const ALWAYS = ['log', 'user', 'project', 'issue', 'api', 'grpc', 'rest', 'healt
 /** Which plugin each choice of a variable enables. */
 const CHOSEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   DB_TYPE: { memdb: 'storage-memdb', postgres: 'storage-postgres', sqlite: 'storage-sqlite' },
-  CACHE_TYPE: { memory: 'cache-memory' },
-  COMMUNICATION_METHOD: { stream: 'transport-stream' },
+  CACHE_TYPE: { memory: 'cache-memory', redis: 'cache-redis' },
+  COMMUNICATION_METHOD: { stream: 'transport-stream', redis: 'transport-redis' },
 };
 
 function plugins(values: VariableValues) {
@@ -270,6 +295,12 @@ function plugins(values: VariableValues) {
     const chosen = values.get(variable);
     const use = choices[String(chosen?.value)];
     if (chosen && use) list.push({ use, origin: originOf(variable, chosen.origin) });
+  }
+  for (const variable of ['CACHE_TYPE', 'COMMUNICATION_METHOD']) {
+    const chosen = values.get(variable);
+    if (chosen?.value !== 'redis') continue;
+    list.push({ use: 'redis', origin: originOf(variable, chosen.origin) });
+    break;
   }
   const environment = values.get('ENVIRONMENT');
   if (environment && String(environment.value).toLowerCase() !== 'production')

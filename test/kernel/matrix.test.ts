@@ -18,6 +18,8 @@ const sectionOf = async (env: Record<string, string>, plugin: string) =>
 const ENABLED_BY: Readonly<Record<string, Record<string, string>>> = {
   'storage-postgres': { DB_TYPE: 'postgres' },
   'storage-sqlite': { DB_TYPE: 'sqlite' },
+  'cache-redis': { CACHE_TYPE: 'redis' },
+  redis: { COMMUNICATION_METHOD: 'redis' },
 };
 
 const choices = matrix.variables.filter((variable) => variable.kind === 'choice');
@@ -126,7 +128,11 @@ describe('the matrix of variables', () => {
       'POSTGRES_LOCK_TIMEOUT_MS storage-postgres.timeoutsMs.lock',
       'POSTGRES_IDLE_TIMEOUT_MS storage-postgres.timeoutsMs.idleInTransaction',
       'CACHE_TTL cache-memory.ttlSeconds',
+      'CACHE_TTL cache-redis.ttlSeconds',
       'MEMORY_CACHE_SIZE cache-memory.maxEntries',
+      'REDIS_ADDR redis.address',
+      'REDIS_PASSWORD redis.password',
+      'REDIS_DB redis.database',
       'SEED_USER_COUNT seed.counts.users',
       'SEED_PROJECT_COUNT seed.counts.projects',
       'SEED_RELATIONSHIPS seed.relationships',

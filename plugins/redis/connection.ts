@@ -1,0 +1,45 @@
+import { createClient } from '@keyv/redis';
+import { parseAddress, type RedisSettings } from './settings.ts';
+
+export type Client = ReturnType<typeof createClient>;
+
+/** Milliseconds of silence after which a connection counts as lost, and what an attempt to make one may take. */
+const SILENCE_MS = 1000;
+const CONNECT_MS = 500;
+
+export interface Watch {
+  /** May be called again without the other between. */
+  connected(): void;
+  lost(error: unknown): void;
+}
+
+/**
+ * A connection that is made again and again for as long as it is open. Commands that find none fail at once instead of
+ * waiting, and a server that stopped answering is noticed by a ping.
+ */
+export function openConnection(settings: RedisSettings, watch: Watch): Client {
+  const address = parseAddress(settings.address);
+  if (typeof address === 'string') throw new Error(address);
+  const { host, port, tls } = address;
+  const client: Client = createClient({
+    socket: {
+      host,
+      port,
+      ...(tls && { tls, servername: host }),
+      connectTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+      reconnectStrategy: (retries) => Math.min(100 * 2 ** Math.min(retries, 5), 1000) * (0.75 + Math.random() / 2),
+    },
+    ...(settings.username && { username: settings.username }),
+    ...(settings.password && { password: settings.password }),
+    database: settings.database,
+    disableOfflineQueue: true,
+    pingInterval: SILENCE_MS / 2,
+    name: 'issue-tracker',
+  });
+  client.on('ready', () => watch.connected());
+  client.on('error', (error: unknown) => watch.lost(error));
+  // It goes on for as long as the client is open; each failure is told to the watch.
+  client.connect().catch(() => {});
+  return client;
+}

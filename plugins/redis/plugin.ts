@@ -1,0 +1,18 @@
+import { redis } from '../../core/contracts/redis.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { RedisConnections } from './redis.ts';
+import { redisSettings } from './settings.ts';
+
+/** The connections to Redis that other plugins share. The server starts without it, and finds it when it comes. */
+export default definePlugin({
+  name: 'redis',
+  kernel: '^1.0.0',
+  provides: { redis },
+  config: redisSettings,
+  secrets: ['password'],
+  setup({ config, defer, log }) {
+    const connections = new RedisConnections(config, log);
+    defer('connections', () => connections.close());
+    return { provides: { redis: connections }, start: () => connections.firstTry() };
+  },
+});

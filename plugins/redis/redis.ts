@@ -1,0 +1,142 @@
+import KeyvRedis from '@keyv/redis';
+import { type KeyValues, type Redis, redisUnavailable } from '../../core/contracts/redis.ts';
+import type { Logger } from '../../core/kernel/index.ts';
+import { type Client, openConnection } from './connection.ts';
+import { faultOf } from './faults.ts';
+import type { RedisSettings } from './settings.ts';
+
+/** KEYS: what is set, then what must hold; ARGV: the value, its milliseconds, then what those must hold. */
+const SET_IF = `
+for i = 2, #KEYS do
+  if redis.call('GET', KEYS[i]) ~= ARGV[i + 1] then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`;
+
+/** Two connections: one that has subscribed takes no other commands. */
+export class RedisConnections implements Redis {
+  readonly #settings: RedisSettings;
+  readonly #log: Logger;
+  readonly #commands: Client;
+  readonly #subscriber: Client;
+  readonly #listeners = new Set<(connected: boolean) => void>();
+  readonly #tried = { commands: Promise.withResolvers<void>(), subscriber: Promise.withResolvers<void>() };
+  #state: 'new' | 'connected' | 'lost' | 'closed' = 'new';
+
+  constructor(settings: RedisSettings, log: Logger) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#commands = openConnection(settings, {
+      connected: () => this.#connected(),
+      lost: (error) => this.#lost(error),
+    });
+    const { resolve } = this.#tried.subscriber;
+    this.#subscriber = openConnection(settings, { connected: resolve, lost: () => resolve() });
+  }
+
+  get connected(): boolean {
+    return this.#commands.isReady;
+  }
+
+  get hearing(): boolean {
+    return this.#subscriber.isReady;
+  }
+
+  /** Settles when both connections are there, or could not be made at once. */
+  async firstTry(): Promise<void> {
+    await Promise.all([this.#tried.commands.promise, this.#tried.subscriber.promise]);
+  }
+
+  onConnection(listener: (connected: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async server(): Promise<string> {
+    const info = await this.#run(this.#commands, () => this.#commands.info('server'));
+    return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+  }
+
+  keyValues(namespace: string): KeyValues {
+    const commands = this.#commands;
+    const keyv = new KeyvRedis<string>(commands, { namespace, throwOnErrors: true });
+    // What it tells so is thrown too.
+    keyv.on('error', () => {});
+    const run = <T>(operation: () => Promise<T>) => this.#run(commands, operation);
+    return {
+      get: (keys) => run(() => keyv.getMany<string>([...keys])).then((all) => all.map((value) => value ?? undefined)),
+      set: (key, value, ttlMs) => run(() => keyv.set(key, value, ttlMs)),
+      async setIf(key, value, ttlMs, holds) {
+        // Keyv knows no condition.
+        const keys = [key, ...Object.keys(holds)].map((each) => keyv.createKeyPrefix(each, namespace));
+        const values = [value, String(ttlMs), ...Object.values(holds)];
+        return (await run(() => commands.eval(SET_IF, { keys, arguments: values }))) === 1;
+      },
+      async delete(keys) {
+        await run(() => keyv.deleteMany([...keys]));
+      },
+    };
+  }
+
+  async publish(channel: string, message: string): Promise<void> {
+    await this.#run(this.#commands, () => this.#commands.publish(channel, message));
+  }
+
+  async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+    let active = true;
+    // A function of its own: the client knows a listener once.
+    const heard = (message: string) => {
+      if (active) listener(message);
+    };
+    const end = async () => {
+      if (!active) return;
+      active = false;
+      // Where it cannot be told now there is nothing to hear either, and later nobody listens.
+      await this.#run(this.#subscriber, () => this.#subscriber.unsubscribe(channel, heard)).catch(() => {});
+    };
+    try {
+      await this.#run(this.#subscriber, () => this.#subscriber.subscribe(channel, heard));
+      return end;
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const client of [this.#commands, this.#subscriber]) client.destroy();
+  }
+
+  /** Nothing of the driver's goes further, but as a cause. */
+  async #run<T>(client: Client, operation: () => Promise<T>): Promise<T> {
+    if (!client.isReady) throw redisUnavailable();
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(redisUnavailable()), this.#settings.timeoutMs);
+    try {
+      return await Promise.race([operation(), late.promise]);
+    } catch (error) {
+      throw redisUnavailable(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #connected(): void {
+    this.#tried.commands.resolve();
+    if (this.#state === 'connected' || this.#state === 'closed') return;
+    this.#state = 'connected';
+    this.#log.info({ address: this.#settings.address, database: this.#settings.database }, 'Redis is connected');
+    for (const listener of this.#listeners) listener(true);
+  }
+
+  #lost(error: unknown): void {
+    this.#tried.commands.resolve();
+    if (this.#state === 'lost' || this.#state === 'closed') return;
+    const was = this.#state;
+    this.#state = 'lost';
+    this.#log.warn({ address: this.#settings.address }, `Redis cannot be reached: ${faultOf(error)}`);
+    if (was === 'connected') for (const listener of this.#listeners) listener(false);
+  }
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+const EXPECTED = 'must be host:port, redis://host:port, or rediss://host:port for TLS';
+
+export const redisSettings = z.strictObject({
+  /** `host:port`; rediss://host:port for TLS. */
+  address: z
+    .string()
+    .default('localhost:6379')
+    .superRefine((text, context) => {
+      const found = parseAddress(text);
+      if (typeof found === 'string') context.addIssue({ code: 'custom', message: found });
+    }),
+  /** Where Redis knows several. */
+  username: z.string().min(1).optional(),
+  password: z.string().default(''),
+  /** The number of the database. */
+  database: z.number().int().min(0).max(1_000_000).default(0),
+  /** Milliseconds that an operation may take. */
+  timeoutMs: z.number().int().min(10).max(60_000).default(1000),
+});
+
+export type RedisSettings = z.infer<typeof redisSettings>;
+
+/** The parts of an address, or what is wrong with it; never with the text, which may hold a password. */
+export function parseAddress(text: string): Address | string {
+  const whole = /^[a-z]+:\/\//i.test(text) ? text : `redis://${text}`;
+  if (!URL.canParse(whole)) return EXPECTED;
+  const url = new URL(whole);
+  if (!['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') return EXPECTED;
+  if (url.username || url.password) return `${EXPECTED}; the password has a setting of its own`;
+  if (!['', '/'].includes(url.pathname) || url.search || url.hash)
+    return `${EXPECTED}; the database has a setting of its own`;
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 6379),
+    tls: url.protocol === 'rediss:',
+  };
+}
