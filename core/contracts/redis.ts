@@ -30,8 +30,8 @@ export interface KeyValues {
   /** What is there, in the order of the keys, at one moment. */
   get(keys: readonly string[]): Promise<readonly (string | undefined)[]>;
   set(key: string, value: string, ttlMs: number): Promise<void>;
-  /** Sets only where each of these keys has this value at that moment; says whether it did. */
-  setIf(key: string, value: string, ttlMs: number, holds: Readonly<Record<string, string>>): Promise<boolean>;
+  /** Sets only where this is what the key holds at that moment; says whether it did. */
+  replace(key: string, expected: string, value: string, ttlMs: number): Promise<boolean>;
   delete(keys: readonly string[]): Promise<void>;
 }
 

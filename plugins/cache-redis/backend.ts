@@ -56,14 +56,14 @@ export class RedisBackend implements CacheBackend {
     return this.#breaker.closed;
   }
 
-  /** Begins to use Redis, with the keys of this namespace. */
-  open(namespace: string): void {
+  /** Begins to use Redis, with the keys of this namespace. Settles after the first try. */
+  async open(namespace: string): Promise<void> {
     this.#entries = this.#redis.keyValues(namespace);
     this.#unwatch = this.#redis.onConnection((connected) => {
-      if (connected) this.#breaker.retry();
+      if (connected) void this.#breaker.retry();
       else this.#breaker.trip();
     });
-    this.#breaker.start();
+    await this.#breaker.start();
   }
 
   close(): void {
@@ -91,9 +91,9 @@ export class RedisBackend implements CacheBackend {
     const entries = this.#usableEntries();
     const lease = this.#leases.get(look);
     if (!entries || !lease) return;
-    const { token, generation } = lease;
-    const text = generation + JSON.stringify(entry);
-    await this.#breaker.call(() => entries.setIf(key, text, ttlMs, { [key]: token, [GENERATION]: generation }));
+    // Where that generation has ended, nobody reads it.
+    const text = lease.generation + JSON.stringify(entry);
+    await this.#breaker.call(() => entries.replace(key, lease.token, text, ttlMs));
   }
 
   async delete(keys: readonly string[]): Promise<void> {

@@ -30,10 +30,10 @@ export class Breaker {
     return this.#closed;
   }
 
-  /** It is open from the beginning, and nothing is tried before this. */
-  start(): void {
+  /** It is open from the beginning, and nothing is tried before this. Settles after the first try. */
+  async start(): Promise<void> {
     this.#started = true;
-    this.retry();
+    await this.retry();
   }
 
   stop(): void {
@@ -80,7 +80,7 @@ export class Breaker {
   }
 
   /** Tries now to close it. */
-  retry(): void {
+  async retry(): Promise<void> {
     if (this.#closed || this.#trying || !this.#started) return;
     clearTimeout(this.#timer);
     this.#trying = true;
@@ -94,19 +94,16 @@ export class Breaker {
     const close = () => {
       if (!late && epoch === this.#epoch) this.#closed = true;
     };
-    Promise.race([this.#options.recover(close), promise])
-      .catch(() => {})
-      .finally(() => {
-        clearTimeout(timer);
-        this.#trying = false;
-        this.#schedule();
-      });
+    await Promise.race([this.#options.recover(close), promise]).catch(() => {});
+    clearTimeout(timer);
+    this.#trying = false;
+    this.#schedule();
   }
 
   #schedule(): void {
     clearTimeout(this.#timer);
     if (this.#closed || this.#trying || !this.#started) return;
-    this.#timer = setTimeout(() => this.retry(), this.#options.retryMs).unref();
+    this.#timer = setTimeout(() => void this.retry(), this.#options.retryMs).unref();
   }
 
   /** An answer that has come while this process itself was busy is read before it is too late. */

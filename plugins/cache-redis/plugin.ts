@@ -8,6 +8,7 @@ import { redis } from '../../core/contracts/redis.ts';
 import { type Store, store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { invalidateChanged } from '../../core/lib/invalidation.ts';
+import { onceReady } from '../../core/lib/once-ready.ts';
 import { ReadThrough } from '../../core/lib/read-through.ts';
 import { systemClock } from '../../core/lib/time.ts';
 import { RedisBackend } from './backend.ts';
@@ -26,7 +27,7 @@ export default definePlugin({
     /** The most milliseconds that a read waits for Redis, once; then it is left alone until it answers. */
     limitMs: z.number().int().min(1).max(10_000).default(100),
   }),
-  setup({ config, deps, contribute, defer }) {
+  setup({ config, deps, contribute, defer, log }) {
     const now = deps.clock ?? systemClock;
     const backend = new RedisBackend(deps.redis, { clock: now, limitMs: config.limitMs });
     const rows = new ReadThrough('redis', backend, { ttlMs: config.ttlSeconds * 1000, clock: now });
@@ -51,7 +52,7 @@ export default definePlugin({
     );
     return {
       provides: { cache: rows },
-      start() {
+      async start(_collected, start) {
         // The log runs from its own start on, which is before this one.
         if (deps.changeLog)
           defer(
@@ -59,12 +60,8 @@ export default definePlugin({
             deps.changeLog.follow((changes) => invalidateChanged(rows, changes)),
           );
         // Until the store has a name there is nothing to look for.
-        deps.store.ready(closing.signal).then(
-          () => {
-            if (!closing.signal.aborted) backend.open(namespaceOf(deps.store));
-          },
-          () => {},
-        );
+        const open = () => backend.open(namespaceOf(deps.store));
+        await onceReady(deps.store, open, { what: 'the cache', signal: closing.signal, start, log });
       },
     };
   },

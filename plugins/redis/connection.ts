@@ -14,10 +14,11 @@ export interface Watch {
 }
 
 /**
- * A connection that is made again and again for as long as it is open. Commands that find none fail at once instead of
- * waiting, and a server that stopped answering is noticed by a ping.
+ * A client whose connection, once it is told to connect, is made again and again until it is destroyed and the signal
+ * aborted. Commands that find none fail at once instead of waiting, and a server that stopped answering is noticed by a
+ * ping.
  */
-export function openConnection(settings: RedisSettings, watch: Watch): Client {
+export function newClient(settings: RedisSettings, watch: Watch, signal: AbortSignal): Client {
   const address = parseAddress(settings.address);
   if (typeof address === 'string') throw new Error(address);
   const { host, port, tls } = address;
@@ -25,6 +26,8 @@ export function openConnection(settings: RedisSettings, watch: Watch): Client {
     socket: {
       host,
       port,
+      // The driver forgets a socket that is still being connected.
+      signal,
       ...(tls && { tls, servername: host }),
       connectTimeout: CONNECT_MS,
       socketTimeout: SILENCE_MS,
@@ -39,7 +42,16 @@ export function openConnection(settings: RedisSettings, watch: Watch): Client {
   });
   client.on('ready', () => watch.connected());
   client.on('error', (error: unknown) => watch.lost(error));
-  // It goes on for as long as the client is open; each failure is told to the watch.
-  client.connect().catch(() => {});
   return client;
+}
+
+/** Lets go of a connection that has become useless, and makes another. */
+export function connectAnew(client: Client): void {
+  client.destroy();
+  connect(client);
+}
+
+/** It goes on for as long as the client is open; each failure is told to the watch. */
+export function connect(client: Client): void {
+  client.connect().catch(() => {});
 }

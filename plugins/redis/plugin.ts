@@ -12,7 +12,12 @@ export default definePlugin({
   secrets: ['password'],
   setup({ config, defer, log }) {
     const connections = new RedisConnections(config, log);
-    defer('connections', () => connections.close());
-    return { provides: { redis: connections }, start: () => connections.firstTry() };
+    return {
+      provides: { redis: connections },
+      async start() {
+        defer('connections', () => connections.close());
+        await connections.open();
+      },
+    };
   },
 });

@@ -1,16 +1,14 @@
 import KeyvRedis from '@keyv/redis';
 import { type KeyValues, type Redis, redisUnavailable } from '../../core/contracts/redis.ts';
 import type { Logger } from '../../core/kernel/index.ts';
-import { type Client, openConnection } from './connection.ts';
+import { type Client, connect, connectAnew, newClient } from './connection.ts';
 import { faultOf } from './faults.ts';
 import type { RedisSettings } from './settings.ts';
 
-/** KEYS: what is set, then what must hold; ARGV: the value, its milliseconds, then what those must hold. */
-const SET_IF = `
-for i = 2, #KEYS do
-  if redis.call('GET', KEYS[i]) ~= ARGV[i + 1] then return 0 end
-end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+/** Keyv knows no condition. The arguments: what is expected, the value, its milliseconds. */
+const REPLACE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`;
 
 /** Two connections: one that has subscribed takes no other commands. */
@@ -21,17 +19,17 @@ export class RedisConnections implements Redis {
   readonly #subscriber: Client;
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #tried = { commands: Promise.withResolvers<void>(), subscriber: Promise.withResolvers<void>() };
+  readonly #closing = new AbortController();
   #state: 'new' | 'connected' | 'lost' | 'closed' = 'new';
 
   constructor(settings: RedisSettings, log: Logger) {
     this.#settings = settings;
     this.#log = log;
-    this.#commands = openConnection(settings, {
-      connected: () => this.#connected(),
-      lost: (error) => this.#lost(error),
-    });
+    const { signal } = this.#closing;
+    const watch = { connected: () => this.#connected(), lost: (error: unknown) => this.#lost(error) };
+    this.#commands = newClient(settings, watch, signal);
     const { resolve } = this.#tried.subscriber;
-    this.#subscriber = openConnection(settings, { connected: resolve, lost: () => resolve() });
+    this.#subscriber = newClient(settings, { connected: resolve, lost: () => resolve() }, signal);
   }
 
   get connected(): boolean {
@@ -43,7 +41,8 @@ export class RedisConnections implements Redis {
   }
 
   /** Settles when both connections are there, or could not be made at once. */
-  async firstTry(): Promise<void> {
+  async open(): Promise<void> {
+    for (const client of [this.#commands, this.#subscriber]) connect(client);
     await Promise.all([this.#tried.commands.promise, this.#tried.subscriber.promise]);
   }
 
@@ -66,11 +65,10 @@ export class RedisConnections implements Redis {
     return {
       get: (keys) => run(() => keyv.getMany<string>([...keys])).then((all) => all.map((value) => value ?? undefined)),
       set: (key, value, ttlMs) => run(() => keyv.set(key, value, ttlMs)),
-      async setIf(key, value, ttlMs, holds) {
-        // Keyv knows no condition.
-        const keys = [key, ...Object.keys(holds)].map((each) => keyv.createKeyPrefix(each, namespace));
-        const values = [value, String(ttlMs), ...Object.values(holds)];
-        return (await run(() => commands.eval(SET_IF, { keys, arguments: values }))) === 1;
+      async replace(key, expected, value, ttlMs) {
+        const keys = [keyv.createKeyPrefix(key, namespace)];
+        const values = [expected, value, String(ttlMs)];
+        return (await run(() => commands.eval(REPLACE, { keys, arguments: values }))) === 1;
       },
       async delete(keys) {
         await run(() => keyv.deleteMany([...keys]));
@@ -106,21 +104,36 @@ export class RedisConnections implements Redis {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const client of [this.#commands, this.#subscriber]) client.destroy();
+    for (const client of [this.#commands, this.#subscriber]) if (client.isOpen) client.destroy();
+    this.#closing.abort();
   }
 
   /** Nothing of the driver's goes further, but as a cause. */
   async #run<T>(client: Client, operation: () => Promise<T>): Promise<T> {
     if (!client.isReady) throw redisUnavailable();
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(redisUnavailable()), this.#settings.timeoutMs);
+    let waits = true;
+    // An answer that has come while this process itself was busy is read before it is too late.
+    const atLimit = () => setImmediate(() => (waits ? late.reject(this.#noAnswer(client)) : undefined));
+    const timer = setTimeout(atLimit, this.#settings.timeoutMs);
     try {
       return await Promise.race([operation(), late.promise]);
     } catch (error) {
       throw redisUnavailable(error);
     } finally {
+      waits = false;
       clearTimeout(timer);
     }
+  }
+
+  /** The driver looks for silence, and takes what is written for the opposite. */
+  #noAnswer(client: Client): Error {
+    const error = new Error('timeout');
+    if (client === this.#commands && client.isReady) {
+      this.#lost(error);
+      connectAnew(client);
+    }
+    return error;
   }
 
   #connected(): void {

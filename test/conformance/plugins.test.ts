@@ -1,10 +1,15 @@
 import { builtins } from '../../config/builtins.ts';
 import type { Plugin } from '../../core/kernel/index.ts';
 import { pluginConformance } from '../../core/testing/plugin-conformance.ts';
+import redisPlugin from '../../plugins/redis/plugin.ts';
+import { configured } from '../support/configured.ts';
 import { findPostgres, postgres } from '../support/services/postgres.ts';
+import { findRedis, redis } from '../support/services/redis.ts';
 
 const server = await findPostgres();
 const database = await server?.createDatabase();
+const cacheServer = await findRedis();
+const address = cacheServer && { address: cacheServer.address };
 
 /** Settings with which a plugin disturbs no other program of the machine; undefined where the server that it needs is missing. */
 const samples: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>> = {
@@ -17,15 +22,23 @@ const samples: Readonly<Record<string, Readonly<Record<string, unknown>> | undef
     password: server.password,
     database: database!.name,
   },
+  redis: address,
+  'cache-redis': address && {},
+  'transport-redis': address && {},
 };
+
+/** What each needs besides the tracker's own. */
+const beside: Readonly<Record<string, readonly Plugin[]>> = Object.fromEntries(
+  ['cache-redis', 'transport-redis'].map((name) => [name, [configured(redisPlugin, address ?? {})]]),
+);
 
 for (const [name, load] of Object.entries(builtins)) {
   const plugin = (await load()).default as Plugin;
   if (name in samples && !samples[name])
     it(`plugin '${name}'`, async function () {
-      await postgres(this);
+      await (name.includes('redis') ? redis(this) : postgres(this));
     });
-  else pluginConformance({ describe, it }, plugin, samples[name]);
+  else pluginConformance({ describe, it }, plugin, samples[name], { beside: beside[name] ?? [] });
 }
 
 after(() => database?.drop());

@@ -1,5 +1,5 @@
 import type { Redis } from '../../core/contracts/redis.ts';
-import type { Store } from '../../core/contracts/store.ts';
+import { type Store, StoreError } from '../../core/contracts/store.ts';
 import plugin from '../../plugins/redis/plugin.ts';
 import { setUp } from '../unit/plugin-context.ts';
 
@@ -25,7 +25,19 @@ export async function whenConnected(redis: Redis, connected: boolean): Promise<v
   end();
 }
 
-/** What a cache needs of a store, of one with this id. */
-export function storeNamed(id: string, ready: Promise<void> = Promise.resolve()): Partial<Store> {
-  return { id, kind: 'test', shared: true, tables: [], ready: () => ready, onCommit: () => () => {} };
+/** What a cache needs of a store, of one with this id, which is known when it is ready. */
+export function storeNamed(id: string, ready?: Promise<void>): Partial<Store> {
+  let isReady = !ready;
+  ready?.then(() => {
+    isReady = true;
+  });
+  return {
+    get id() {
+      if (!isReady) throw new StoreError('unavailable', 'not ready');
+      return id;
+    },
+    tables: [],
+    ready: async () => ready,
+    onCommit: () => () => {},
+  };
 }

@@ -54,7 +54,7 @@ describe('the cache in Redis', function () {
       keyValues: {
         value: (of: string) => {
           const entries = redis.keyValues(of);
-          const all = (['get', 'set', 'setIf', 'delete'] as const).map((operation) => [
+          const all = (['get', 'set', 'replace', 'delete'] as const).map((operation) => [
             operation,
             async (...args: never[]) => {
               calls += 1;

@@ -49,9 +49,10 @@ describe('the plugin redis', function () {
     await one.set('a', 'clé \u{1f600}', 60_000);
     await other.set('a', 'another', 60_000);
     assert.deepEqual(await one.get(['b', 'a']), [undefined, 'clé \u{1f600}']);
-    assert.equal(await one.setIf('a', 'new', 60_000, { a: 'no', b: 'no' }), false);
-    assert.equal(await one.setIf('a', 'new', 60_000, { a: 'clé \u{1f600}' }), true);
-    assert.equal(await one.setIf('b', 'new', 60_000, { a: 'new', b: 'x' }), false);
+    assert.equal(await one.replace('a', 'another', 'new', 60_000), false);
+    assert.equal(await one.replace('b', '', 'new', 60_000), false);
+    assert.equal(await one.replace('a', 'clé \u{1f600}', 'new', 60_000), true);
+    assert.deepEqual(await one.get(['a', 'b']), ['new', undefined]);
     await one.delete(['a', 'b']);
     assert.deepEqual([await one.get(['a']), await other.get(['a'])], [[undefined], ['another']]);
     await release();
@@ -102,6 +103,13 @@ describe('the plugin redis', function () {
     server.freeze();
     try {
       await assert.rejects(redis.keyValues('n').get(['a']), unavailable);
+      assert.equal(redis.connected, false);
+    } finally {
+      server.thaw();
+    }
+    await whenConnected(redis, true);
+    server.freeze();
+    try {
       await whenConnected(redis, false);
     } finally {
       server.thaw();

@@ -71,6 +71,7 @@ describe('the transport over Redis', function () {
     assert.equal(await health(), 'up');
     await server.kill();
     await whenConnected(redis, false);
+    while (redis.hearing) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(await health(), 'degraded');
     await assert.rejects(transport.publish('again', { key: 'k', value: 'v' }), { code: 'UNAVAILABLE' });
     await assert.rejects(

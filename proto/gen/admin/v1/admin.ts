@@ -3,7 +3,12 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleClientStreamingCall, handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 
 export const protobufPackage = "adminpb";
 
@@ -30,6 +35,14 @@ export interface ImportRequest {
 export interface ImportResponse {
   /** How many rows were stored. */
   rows: bigint;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface FlushCacheRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface FlushCacheResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -323,6 +336,124 @@ export const ImportResponse: MessageFns<ImportResponse> = {
   },
 };
 
+function createBaseFlushCacheRequest(): FlushCacheRequest {
+  return { _unknownFields: {} };
+}
+
+export const FlushCacheRequest: MessageFns<FlushCacheRequest> = {
+  encode(message: FlushCacheRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlushCacheRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlushCacheRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FlushCacheRequest>): FlushCacheRequest {
+    return FlushCacheRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<FlushCacheRequest>): FlushCacheRequest {
+    const message = createBaseFlushCacheRequest();
+    return message;
+  },
+};
+
+function createBaseFlushCacheResponse(): FlushCacheResponse {
+  return { _unknownFields: {} };
+}
+
+export const FlushCacheResponse: MessageFns<FlushCacheResponse> = {
+  encode(message: FlushCacheResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlushCacheResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlushCacheResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FlushCacheResponse>): FlushCacheResponse {
+    return FlushCacheResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<FlushCacheResponse>): FlushCacheResponse {
+    const message = createBaseFlushCacheResponse();
+    return message;
+  },
+};
+
 /** What the operator of a tracker does. Callers on the server's own machine only; over gRPC only. */
 export type AdminServiceService = typeof AdminServiceService;
 export const AdminServiceService = {
@@ -352,6 +483,16 @@ export const AdminServiceService = {
     responseSerialize: (value: ImportResponse): Buffer => Buffer.from(ImportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ImportResponse => ImportResponse.decode(value),
   },
+  /** Forgets every cached row of this store, for all instances that share the cache. UNAVAILABLE when they cannot be told. */
+  flushCache: {
+    path: "/adminpb.AdminService/FlushCache" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FlushCacheRequest): Buffer => Buffer.from(FlushCacheRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FlushCacheRequest => FlushCacheRequest.decode(value),
+    responseSerialize: (value: FlushCacheResponse): Buffer => Buffer.from(FlushCacheResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FlushCacheResponse => FlushCacheResponse.decode(value),
+  },
 } as const;
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
@@ -365,6 +506,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
    * INVALID_ARGUMENT, with the line, when the file is damaged, is not whole, or does not fit this tracker.
    */
   import: handleClientStreamingCall<ImportRequest, ImportResponse>;
+  /** Forgets every cached row of this store, for all instances that share the cache. UNAVAILABLE when they cannot be told. */
+  flushCache: handleUnaryCall<FlushCacheRequest, FlushCacheResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
