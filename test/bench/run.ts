@@ -1,13 +1,14 @@
 /**
  * `npm run bench`: measures, prints a table, and with --json FILE writes the same as JSON.
  *
- *     npm run bench -- [--only memdb,grpc,rest,streams,start,store,pages,databases] [--quick] [--json FILE]
+ *     npm run bench -- [--only memdb,grpc,rest,streams,start,store,pages,databases,cache] [--quick] [--json FILE]
  *
  * Figures of different runs do not compare; ratios do, and each is made of turns within one run.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cacheHits } from './cache.ts';
 import { databases } from './databases.ts';
 import { grpc } from './grpc.ts';
 import { memdb } from './memdb.ts';
@@ -27,6 +28,7 @@ const sections: Readonly<Record<string, (options: BenchOptions) => Promise<Secti
   store,
   pages,
   databases,
+  cache: cacheHits,
 };
 
 const { values } = parseArgs({
