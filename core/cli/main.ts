@@ -36,6 +36,8 @@ const WITH_ARGUMENTS = ['migrate', 'export', 'import'];
 /** A bad argument: the message is its own text. */
 class UsageError extends Error {}
 
+const unknown = (argument: string): string => `unknown command or argument '${argument}'`;
+
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   run: async () => run(await ownSettings()),
   plan: async () => {
@@ -50,7 +52,8 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
   },
   migrate: async (args) => {
     const parsed = migrateArguments(args);
-    if (!parsed) throw new UsageError(args.join(' ') || 'migrate');
+    if (!parsed)
+      throw new UsageError(args.length === 0 ? 'migrate needs plan, apply or status' : unknown(args.join(' ')));
     return migrate(await ownSettings(), parsed);
   },
   export: async (args) => (await import('./move.ts')).move('export', args, ownSettings),
@@ -75,12 +78,12 @@ async function main(args: readonly string[]): Promise<number> {
   const [given = 'run', ...rest] = args;
   const name = { '-h': '--help', help: '--help', '-v': '--version' }[given] ?? given;
   try {
-    if (!Object.hasOwn(commands, name)) throw new UsageError(given);
-    if (rest.length > 0 && !WITH_ARGUMENTS.includes(name)) throw new UsageError(rest[0]);
+    if (!Object.hasOwn(commands, name)) throw new UsageError(unknown(given));
+    if (rest.length > 0 && !WITH_ARGUMENTS.includes(name)) throw new UsageError(unknown(rest[0]!));
     return await commands[name]!(rest);
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`tracker: unknown command or argument '${error.message}'\n\n${USAGE}`);
+      process.stderr.write(`tracker: ${error.message}\n\n${USAGE}`);
       return 2;
     }
     if (!(error instanceof KernelError)) throw error;

@@ -228,11 +228,14 @@ describe('tracker', () => {
     });
 
     it('refuses other arguments with its usage', async () => {
-      for (const args of [[], ['up'], ['plan', '--allow-destructive'], ['apply', '--force'], ['plan', 'apply']]) {
+      for (const args of [['up'], ['plan', '--allow-destructive'], ['apply', '--force'], ['plan', 'apply']]) {
         const { code, stderr } = await tracker(['migrate', ...args]).exit;
         assert.equal(code, 2);
         assert.match(stderr, /^tracker: unknown command or argument '.+'\n\nusage: tracker/);
       }
+      const { code, stderr } = await tracker(['migrate']).exit;
+      assert.equal(code, 2);
+      assert.match(stderr, /^tracker: migrate needs plan, apply or status\n\nusage: tracker/);
     });
   });
 
