@@ -10,12 +10,16 @@ export interface Fault {
 
 /** By SQLSTATE. */
 const REFUSALS: Readonly<Record<string, Fault>> = {
-  '28P01': { what: 'PostgreSQL refused the password', todo: 'set POSTGRES_PASSWORD, or POSTGRES_PASSWORD_FILE' },
+  // It says the same of a user that it does not know.
+  '28P01': {
+    what: 'PostgreSQL refused the user or the password',
+    todo: 'set POSTGRES_USER, and POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE',
+  },
   '28000': { what: 'PostgreSQL refused the user', todo: 'set POSTGRES_USER, or let it in by pg_hba.conf' },
   '3D000': { what: 'the database does not exist', todo: 'create it, or set POSTGRES_DB' },
   '42501': {
     what: 'the user may not do this in the database',
-    todo: 'make the user its owner, or grant CREATE on its schema',
+    todo: 'let it own the tables, and grant it CREATE on their schema',
   },
   '53300': {
     what: 'PostgreSQL has no connection to spare',
@@ -68,7 +72,7 @@ const SAYINGS: readonly (readonly [pattern: RegExp, fault: Fault])[] = [
 
 /** The fault behind an error of this plugin, of the driver or of the schema. */
 export function faultOf(error: unknown): Fault {
-  if (error instanceof SchemaError) return { what: error.message };
+  if (error instanceof SchemaError) return { what: error.message, ...remedyOf(error.cause) };
   const cause = error instanceof DatabaseError ? (error.cause ?? error) : error;
   const server = serverError(cause);
   if (server) return REFUSALS[server.code] ?? { what: `PostgreSQL answered ${server.code}` };
@@ -78,6 +82,13 @@ export function faultOf(error: unknown): Fault {
   const text = cause instanceof Error ? cause.message : '';
   const said = SAYINGS.find(([pattern]) => pattern.test(text))?.[1];
   return said ?? { what: code === '' ? 'PostgreSQL cannot be reached' : `PostgreSQL cannot be reached (${code})` };
+}
+
+/** What to do where the server refused a change of the schema. */
+function remedyOf(cause: unknown): Pick<Fault, 'todo'> {
+  const server = cause instanceof DatabaseError ? serverError(cause.cause) : undefined;
+  const todo = server && REFUSALS[server.code]?.todo;
+  return todo === undefined ? {} : { todo };
 }
 
 /** Of a host with several addresses there is an error for each. */

@@ -167,7 +167,7 @@ export class SqlStore implements Store {
 
   #serving() {
     if (this.#refusal) throw this.#refusal;
-    if (!this.#opened) throw new StoreError('unavailable', 'the database has not been reached yet');
+    if (!this.#opened) throw new StoreError('unavailable', 'the database is not ready yet');
     return this.#opened;
   }
 

@@ -138,7 +138,9 @@ describe('storage-postgres', () => {
   });
 
   it('says what is wrong in one line, without a secret', async () => {
-    assert.match(await reasonFor({ password: SECRET }), /refused the password; set POSTGRES_PASSWORD/);
+    const refused = /refused the user or the password; set POSTGRES_USER, and POSTGRES_PASSWORD/;
+    assert.match(await reasonFor({ password: SECRET }), refused);
+    assert.match(await reasonFor({ user: 'not_there' }), refused);
     assert.match(await reasonFor({ password: '' }), /asks for a password; set POSTGRES_PASSWORD/);
     assert.match(
       await reasonFor({ database: 'not_there' }),
@@ -146,6 +148,25 @@ describe('storage-postgres', () => {
     );
     assert.match(await reasonFor({ host: 'no-such-host.invalid' }), /host .*set POSTGRES_HOST/);
     assert.match(await reasonFor({ ssl: { mode: 'require' } }), /offers no TLS; .*POSTGRES_SSL to off/);
+  });
+
+  it('says what a user lacks who may not make tables, and refuses calls for a reason that holds', async () => {
+    const user = `limited_${own.name}`;
+    await own.query(`create role "${user}" login password '${SECRET}'`);
+    try {
+      assert.match(
+        await reasonFor({ user, password: SECRET }),
+        /cannot create table .*: permission denied .*; let it own the tables, and grant it CREATE on their schema/,
+      );
+      const started = await start({ ...settings, user, password: SECRET });
+      await assert.rejects(
+        started.store.read(async () => {}),
+        { kind: 'unavailable', message: 'the database is not ready yet' },
+      );
+      await started.release();
+    } finally {
+      await own.query(`drop role "${user}"`);
+    }
   });
 
   it('says so when a server does not answer', async () => {
