@@ -97,6 +97,18 @@ describe('storage-postgres', () => {
     assert.equal((await healthOf(second)).status, 'down');
   });
 
+  it('is another store when an operator names a restored one anew', async () => {
+    const before = await start(settings);
+    await before.store.ready();
+    const { id } = before.store;
+    await before.release();
+    await own.query(`UPDATE "tracker$meta" SET value = gen_random_uuid() WHERE key = 'store'`);
+    const restored = await start(settings);
+    await restored.store.ready();
+    assert.notEqual(restored.store.id, id);
+    await restored.release();
+  });
+
   it('waits in production for the schema that an operator makes, says how, and goes on when it is there', async () => {
     const waiting = await start({ ...settings, environment: 'Production' });
     assert.match(waiting.reasons()[0]!, /tracker migrate apply/);
