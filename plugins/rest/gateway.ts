@@ -21,6 +21,7 @@ import type { MethodRoute } from './routes.ts';
 import { setStreamHeaders } from './streams/body.ts';
 import { formatFor } from './streams/format.ts';
 import { answerStream, type Streams } from './streams/http-stream.ts';
+import type { WebSockets } from './streams/web-sockets.ts';
 import type { Route } from './table.ts';
 import { pathAndQuery, type Target } from './target.ts';
 import { decodeRequest } from './transcode.ts';
@@ -35,6 +36,7 @@ export interface GatewayOptions {
   readonly gzip: Gzip | undefined;
   readonly log: Logger;
   readonly streams: Streams;
+  readonly webSockets: WebSockets;
   /** While it is there, no answer may leave before it settles. */
   readonly held: () => Promise<void> | undefined;
   /** True where the answer has to close its connection. */
@@ -128,9 +130,10 @@ async function call(
   path: Path,
   query: string,
 ): Promise<void> {
-  const { api, maxBodyBytes, cors, gzip, streams, log } = options;
+  const { api, maxBodyBytes, cors, gzip, streams, webSockets, log } = options;
   const { headers } = request;
   checkOrigin(request, cors);
+  if (route.method.responseStream) webSockets.check(request);
   const format = route.method.responseStream ? formatFor(ctx) : undefined;
   const known = checkNoneMatch(headers, route.method.policy.effect);
   const body = hasBody(request) ? await readBody(request, response, maxBodyBytes) : undefined;

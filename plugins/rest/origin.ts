@@ -10,13 +10,18 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * it. A browser sends such a request without asking where it has no body, and keeps only the answer from the page. It
  * names the page's origin in every request that is not safe; who sends none is no page.
  */
-export function checkOrigin({ method, headers: { origin, host } }: IncomingMessage, cors: Cors | undefined): void {
-  if (origin === undefined || SAFE.has(method!) || cors?.allows(origin) || isOwn(origin, host)) return;
+export function checkOrigin(request: IncomingMessage, cors: Cors | undefined): void {
+  if (SAFE.has(request.method!) || !isForeign(request, cors)) return;
   throw new GatewayError(
     'PERMISSION_DENIED',
     'ORIGIN_NOT_ALLOWED',
     'a web page of this origin may not change anything: CORS_ORIGINS lists the origins that may',
   );
+}
+
+/** Whether a request is of a page of another origin that `cors` does not allow. */
+export function isForeign({ headers: { origin, host } }: IncomingMessage, cors: Cors | undefined): boolean {
+  return origin !== undefined && !cors?.allows(origin) && !isOwn(origin, host);
 }
 
 /** Whether it is where the request went; the scheme may differ behind a proxy that ends TLS. */

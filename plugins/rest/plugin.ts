@@ -11,6 +11,7 @@ import { Gzip } from './gzip.ts';
 import { HttpServer } from './server.ts';
 import { settings } from './settings.ts';
 import { Heartbeats } from './streams/heartbeats.ts';
+import { WebSockets } from './streams/web-sockets.ts';
 import { buildTable } from './table.ts';
 
 /** The API as JSON over HTTP, by the google.api.http rules of its methods. */
@@ -25,7 +26,7 @@ export default definePlugin({
   config: settings,
   setup({ config, deps, log, defer }) {
     const server = new HttpServer(config);
-    const streams = new OpenStreams();
+    const open = new OpenStreams();
     const heartbeats = new Heartbeats(config.heartbeatMs);
     defer('http server', () => {
       heartbeats.stop();
@@ -34,26 +35,32 @@ export default definePlugin({
     return {
       provides: { restServer: server },
       async start({ httpRoutes }) {
+        const cors = config.cors && new Cors(config.cors);
+        const router = buildTable(deps.api, httpRoutes, (method) =>
+          log.debug({ method }, 'takes a stream, and so has no route'),
+        );
+        const streams = { open, heartbeats, stalledMs: config.stalledAnswerMs };
+        const common = { api: deps.api, router, cors, streams, log };
+        const webSockets = new WebSockets({
+          ...common,
+          maxSubscriptions: config.maxSubscriptions,
+          maxMessageBytes: config.maxSocketMessageBytes,
+        });
         const gateway = createGateway({
-          api: deps.api,
-          router: buildTable(deps.api, httpRoutes, (method) =>
-            log.debug({ method }, 'takes a stream, and so has no route'),
-          ),
+          ...common,
+          webSockets,
           maxBodyBytes: config.maxBodyBytes,
           gzip: config.gzip ? new Gzip(config.gzipMinBytes) : undefined,
-          cors: config.cors && new Cors(config.cors),
-          log,
-          streams: { open: streams, heartbeats, stalledMs: config.stalledAnswerMs },
           held: () => server.held,
           closesAfter: (response) => server.closesAfter(response),
         });
-        await server.listen(config.port, config.host, gateway.callback());
+        await server.listen(config.port, config.host, gateway.callback(), webSockets);
         log.info({ port: server.port }, 'serving HTTP');
       },
       drain(signal) {
         deps.health?.draining();
         // Those who connect again at once find nobody here, and go elsewhere.
-        return server.drain(signal, () => streams.end());
+        return server.drain(signal, () => open.end());
       },
     };
   },

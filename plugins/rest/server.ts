@@ -1,4 +1,4 @@
-import type { RequestListener, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Server as NetServer } from 'node:net';
@@ -28,6 +28,13 @@ export interface ServerOptions {
   readonly maxConnections: number;
 }
 
+/** Requests that ask to go on in another protocol. */
+export interface Upgrades {
+  /** Where it is false, the request is answered as any other. */
+  wants(request: IncomingMessage): boolean;
+  take(request: IncomingMessage, socket: Socket, head: Buffer): void;
+}
+
 /** node:http with bounds. */
 export class HttpServer implements ListeningServer {
   readonly #server: Server;
@@ -37,6 +44,7 @@ export class HttpServer implements ListeningServer {
   #isDraining = false;
   #accepted = 0;
   #held: Promise<void> | undefined;
+  #upgrades: Upgrades | undefined;
 
   constructor(options: ServerOptions) {
     const { headersTimeoutMs, requestTimeoutMs } = options;
@@ -52,7 +60,11 @@ export class HttpServer implements ListeningServer {
       keepAlive: true,
       // The listener refuses a request without the header Host, as it answers everything that can be parsed.
       requireHostHeader: false,
+      // Answers to the requests before it would come in between.
+      shouldUpgradeCallback: (request) =>
+        this.#connections.answeringOn(request.socket) === undefined && (this.#upgrades?.wants(request) ?? false),
     });
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrades?.take(request, socket as Socket, head));
     this.#server.maxConnections = options.maxConnections;
     // Their size is bounded. Above a number, node would leave the others out without a word.
     this.#server.maxHeadersCount = 0;
@@ -78,7 +90,8 @@ export class HttpServer implements ListeningServer {
   }
 
   /** Port 0 takes a free one; no host is all interfaces. Rejects with the code of node's error: EADDRINUSE. */
-  async listen(port: number, host: string | undefined, listener: RequestListener): Promise<void> {
+  async listen(port: number, host: string | undefined, listener: RequestListener, upgrades?: Upgrades): Promise<void> {
+    this.#upgrades = upgrades;
     const server = this.#server;
     const onRequest: RequestListener = (request, response) => {
       response.on('prefinish', () => this.#cutStalled(response));

@@ -21,8 +21,12 @@ export const settings = z
     stalledAnswerMs: milliseconds.default(60_000),
     /** Further ones are closed as they come. */
     maxConnections: z.number().int().min(1).default(10_000),
-    /** How long a stream is quiet until it gets a sign of life. */
+    /** How long a stream is quiet until it gets a sign of life; a WebSocket that gives none back for as long is cut. */
     heartbeatMs: milliseconds.default(15_000),
+    /** Of one WebSocket. */
+    maxSubscriptions: z.number().int().min(1).max(10_000).default(100),
+    /** Of one message that comes over a WebSocket. */
+    maxSocketMessageBytes: bytes.min(1024).max(1_048_576).default(65_536),
     idleGraceMs: z.number().int().min(0).max(60_000).default(500),
     gzip: z.boolean().default(true),
     /** Smaller answers are not compressed. */
