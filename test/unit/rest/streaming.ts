@@ -23,8 +23,8 @@ export interface Body {
   readonly headers: http.IncomingHttpHeaders;
   /** What has come. */
   readonly text: string;
-  /** Settles when this has come; rejects when the body ends before. */
-  until(part: string): Promise<string>;
+  /** Settles when this has come, or what has come fits; rejects when the body ends before. */
+  until(part: string | ((text: string) => boolean)): Promise<string>;
   /** Settles with all of it. */
   readonly ended: Promise<string>;
   pause(): void;
@@ -49,7 +49,7 @@ export async function startStreaming(
   });
   started.push(running);
   const { port } = running.service(restServer);
-  return { running, port, lines, get: (path, headers = {}, method = 'GET') => open(port, method, path, headers) };
+  return { running, port, lines, get: (path, headers = {}, method = 'GET') => openBody(port, method, path, headers) };
 }
 
 /** Stops what the test has started, also where it failed. */
@@ -57,7 +57,12 @@ export async function stopAll(): Promise<void> {
   for (const running of started.splice(0)) await running.stop();
 }
 
-function open(port: number, method: string, path: string, headers: Readonly<Record<string, string>>): Promise<Body> {
+export function openBody(
+  port: number,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Body> {
   const { promise, resolve, reject } = Promise.withResolvers<Body>();
   const request = http.request({ port, host: '127.0.0.1', method, path, headers, agent: false });
   request.on('error', reject).on('response', (response) => resolve(bodyOf(response)));
@@ -90,7 +95,7 @@ function bodyOf(response: http.IncomingMessage): Body {
     until: (part) =>
       new Promise((resolve, reject) => {
         const one = () => {
-          if (text.includes(part)) resolve(text);
+          if (typeof part === 'string' ? text.includes(part) : part(text)) resolve(text);
           else if (response.closed) reject(new Error(`the body ended without ${part}: ${text}`));
           else return;
           waiting.delete(one);
