@@ -68,12 +68,15 @@ export class StreamSocket implements Beating {
   /** Asks for a sign of life, and cuts who gave none since the last time. Who does not take what there is has a time for that. */
   beat(): void {
     if (this.#outlet.isFull || this.#isClosed) return;
-    if (!this.#isAlive) {
-      this.#ws.terminate();
-      return;
-    }
-    this.#isAlive = false;
-    this.#ws.ping();
+    if (this.#isAlive) {
+      this.#isAlive = false;
+      this.#ws.ping();
+    } else setImmediate(() => this.#cutDead());
+  }
+
+  /** In the phase behind the one that reads: what had come by then was seen. */
+  #cutDead(): void {
+    if (!this.#isAlive) this.#ws.terminate();
   }
 
   /** Tells each subscription where to go on from, elsewhere, and closes. */

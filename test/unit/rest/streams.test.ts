@@ -284,7 +284,7 @@ describe('rest: streams over HTTP', () => {
           over.resolve();
         }
       },
-      { rest: { stalledAnswerMs: 50 } },
+      { rest: { stalledAnswerMs: 300 } },
     );
     const body = await get(FOLLOW, SSE);
     body.pause();

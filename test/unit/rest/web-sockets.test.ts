@@ -200,13 +200,13 @@ describe('rest: WebSockets', () => {
   });
 
   it('asks for signs of life, and cuts who gives none', async () => {
-    const { port } = await startStreaming(told, { rest: { heartbeatMs: 30 } });
+    const { port } = await startStreaming(told, { rest: { heartbeatMs: 150 } });
     const alive = await connect(port, FOLLOW);
     const dead = await connect(port, FOLLOW, { autoPong: false });
     const pings = Promise.withResolvers<void>();
     let count = 0;
     alive.ws.on('ping', () => {
-      if (++count === 5) pings.resolve();
+      if (++count === 3) pings.resolve();
     });
     assert.equal((await dead.closed).code, 1006);
     await pings.promise;
@@ -224,7 +224,7 @@ describe('rest: WebSockets', () => {
           over.resolve();
         }
       },
-      { rest: { stalledAnswerMs: 100 } },
+      { rest: { stalledAnswerMs: 300 } },
     );
     const client = await connect(port, FOLLOW);
     client.send(subscribe('a'));
