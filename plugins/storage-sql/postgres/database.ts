@@ -1,4 +1,3 @@
-import { CompiledQuery } from 'kysely';
 import { type Database, DatabaseError, type Session, type SqlRow, type Transaction } from '../database.ts';
 import type { Statement } from '../statement.ts';
 import { databaseError } from './errors.ts';
@@ -34,7 +33,7 @@ export class PostgresDatabase implements Database {
     this.#refuseWhenClosed();
     if (signal.aborted) throw calledOff(signal);
     try {
-      const begun = await PostgresTransaction.begin(this.#made.orm.em.fork(), mode, signal, this.#waits, this.#open);
+      const begun = await PostgresTransaction.begin(this.#made.connection, mode, signal, this.#waits, this.#open);
       if (this.#closed.signal.aborted) begun.abort(closedError());
       return begun;
     } catch (error) {
@@ -49,8 +48,8 @@ export class PostgresDatabase implements Database {
   async #execute({ sql, parameters }: Statement, signal: AbortSignal): Promise<readonly SqlRow[]> {
     this.#refuseWhenClosed();
     if (signal.aborted) throw calledOff(signal);
-    const run = this.#made.orm.em
-      .getKysely()
+    const run = this.#made.connection
+      .getClient()
       .getExecutor()
       .provideConnection(async (connection) => {
         // The caller may have gone while it waited for a connection.
@@ -60,8 +59,7 @@ export class PostgresDatabase implements Database {
         const abort = () => client.destroy();
         signal.addEventListener('abort', abort);
         try {
-          const { rows } = await connection.executeQuery<SqlRow>(CompiledQuery.raw(sql, [...parameters]));
-          return rows;
+          return (await client.query(sql, parameters)).rows;
         } finally {
           signal.removeEventListener('abort', abort);
         }

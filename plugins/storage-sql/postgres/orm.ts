@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type Logger, MikroORM } from '@mikro-orm/postgresql';
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
 import { PLANNER_OPTIONS } from '../query/planner.ts';
 import { type TransactionClient, type TransactionClientClass, transactionClient } from './client.ts';
 import { PreparedNames } from './prepared-names.ts';
@@ -45,6 +46,8 @@ const silent: Logger = {
 
 export interface Orm {
   readonly orm: MikroORM;
+  /** MikroORM's own, with its pool and its transactions. */
+  readonly connection: AbstractSqlConnection;
   /** All that are connected or about to be. */
   readonly clients: ReadonlySet<TransactionClient>;
   /** Makes a client of the pool's kind that the pool does not know. */
@@ -93,9 +96,11 @@ export function createOrm(settings: PostgresSettings): Orm {
     },
   });
   // Makes the pool, which opens no connection before one is asked for.
-  orm.em.getConnection().getClient();
+  const connection = orm.driver.getConnection('write');
+  connection.getClient();
   return {
     orm,
+    connection,
     clients,
     connectAlone: () => new pool!.Client({ ...pool!.options, password }),
   };

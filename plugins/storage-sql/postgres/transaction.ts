@@ -1,6 +1,6 @@
 import { IsolationLevel } from '@mikro-orm/core';
-import type { EntityManager } from '@mikro-orm/postgresql';
-import { CompiledQuery, type DatabaseConnection } from 'kysely';
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { CompiledQuery, type ControlledTransaction, type DatabaseConnection } from 'kysely';
 import { DatabaseError, type SqlRow, type Transaction } from '../database.ts';
 import type { Statement } from '../statement.ts';
 import { IDENTIFY, type TransactionClient } from './client.ts';
@@ -13,9 +13,9 @@ const ENDING_MS = 10_000;
 /** One for all: that of a use after the end is nobody's to trace, and making one costs more than the rest. */
 const OVER = new DatabaseError('failed', 'the transaction has ended');
 
-/** MikroORM's connection of a transaction, and the driver's client in it. */
+/** MikroORM's transaction, and the driver's client of the connection that it holds. */
 interface Held {
-  readonly connection: DatabaseConnection;
+  readonly open: ControlledTransaction<unknown>;
   readonly client: TransactionClient;
 }
 
@@ -24,10 +24,10 @@ const OPTIONS = {
   write: { isolationLevel: IsolationLevel.READ_COMMITTED },
 } as const;
 
-/** One fork of MikroORM's entity manager and its transaction, from BEGIN to its end. */
+/** One transaction of MikroORM's, from BEGIN to its end. */
 export class PostgresTransaction implements Transaction {
   readonly #mode: 'read' | 'write';
-  readonly #em: EntityManager;
+  readonly #orm: AbstractSqlConnection;
   readonly #held: Held;
   readonly #signal: AbortSignal;
   readonly #open: Set<PostgresTransaction>;
@@ -37,13 +37,13 @@ export class PostgresTransaction implements Transaction {
 
   private constructor(
     mode: 'read' | 'write',
-    em: EntityManager,
+    orm: AbstractSqlConnection,
     held: Held,
     signal: AbortSignal,
     open: Set<PostgresTransaction>,
   ) {
     this.#mode = mode;
-    this.#em = em;
+    this.#orm = orm;
     this.#held = held;
     this.#signal = signal;
     this.#open = open;
@@ -56,17 +56,17 @@ export class PostgresTransaction implements Transaction {
    * the signal does not wait for the connection, which goes back when it comes.
    */
   static async begin(
-    em: EntityManager,
+    orm: AbstractSqlConnection,
     mode: 'read' | 'write',
     signal: AbortSignal,
     waits: Waits,
     open: Set<PostgresTransaction>,
   ): Promise<PostgresTransaction> {
-    const began = em.begin(OPTIONS[mode]).then(() => holdOf(em));
+    const began = orm.begin(OPTIONS[mode]).then(holdOf);
     try {
-      return new PostgresTransaction(mode, em, await waits.for(began, signal), signal, open);
+      return new PostgresTransaction(mode, orm, await waits.for(began, signal), signal, open);
     } catch (error) {
-      began.then(() => em.rollback()).catch(() => {});
+      began.then(({ open }) => orm.rollback(open)).catch(() => {});
       throw databaseError(error);
     }
   }
@@ -96,7 +96,7 @@ export class PostgresTransaction implements Transaction {
       patience = setTimeout(() => client.destroy(), ENDING_MS);
     });
     try {
-      await this.#em.commit();
+      await this.#orm.commit(this.#held.open);
       this.#open.delete(this);
     } catch (error) {
       await this.#giveBack();
@@ -112,7 +112,7 @@ export class PostgresTransaction implements Transaction {
   }
 
   #send({ sql, parameters }: Statement) {
-    return this.#held.connection.executeQuery<SqlRow>(CompiledQuery.raw(sql, [...parameters]));
+    return this.#held.client.query(sql, parameters);
   }
 
   async rollback(): Promise<void> {
@@ -138,7 +138,7 @@ export class PostgresTransaction implements Transaction {
   /** Rolls back, which gives the connection back, also a lost one. Never throws. */
   async #giveBack(): Promise<void> {
     const patience = setTimeout(() => this.#held.client.destroy(), ENDING_MS);
-    await this.#em.rollback().catch(() => {});
+    await this.#orm.rollback(this.#held.open).catch(() => {});
     clearTimeout(patience);
     this.#open.delete(this);
   }
@@ -152,13 +152,9 @@ function commitError(error: unknown): DatabaseError {
   return new DatabaseError('unknown', 'the connection was lost while the transaction was stored', { cause: error });
 }
 
-/** The connection that the fork's transaction holds. Statements go to it directly, so that they do not wait for each other. */
-async function holdOf(em: EntityManager): Promise<Held> {
-  const connection = await em
-    .getKysely()
-    .getExecutor()
-    .provideConnection(async (held) => held);
-  return { connection, client: await clientOf(connection) };
+/** Statements go to the client directly, so that they do not wait for each other. */
+async function holdOf(open: ControlledTransaction<unknown>): Promise<Held> {
+  return { open, client: await open.getExecutor().provideConnection(clientOf) };
 }
 
 const clients = new WeakMap<DatabaseConnection, TransactionClient>();
