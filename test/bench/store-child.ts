@@ -68,16 +68,21 @@ async function waysOf(most: number): Promise<{ readonly ways: readonly Way[]; en
   };
 }
 
-/** In milliseconds: what the processes that a server starts for its connections have used. */
+/** In milliseconds: what a server's processes have used; what one has that ended is counted with the server itself. */
 function serverTime(parent: number | undefined): number {
   if (parent === undefined) return 0;
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ');
-  return [...children, String(parent)].reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-    // Of itself; and of the server also what its ended processes have used.
-    const used = fields.slice(11, pid === String(parent) ? 15 : 13).reduce((all, ticks) => all + Number(ticks), 0);
-    return sum + used * 10;
-  }, 0);
+  return children.reduce((sum, pid) => sum + ticksOf(pid, 2), ticksOf(String(parent), 4)) * 10;
+}
+
+/** The first of a process's utime, stime, cutime and cstime; 0 where it has just ended. */
+function ticksOf(pid: string, fields: number): number {
+  try {
+    const all = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return all.slice(11, 11 + fields).reduce((sum, ticks) => sum + Number(ticks), 0);
+  } catch {
+    return 0;
+  }
 }
 
 async function serverOf(variables: Variables): Promise<number | undefined> {
