@@ -69,6 +69,21 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         await refuses(write, 'already_exists', 'item_name');
       }));
 
+    it('name the key that is taken, whatever else was asked for behind them', () =>
+      withStore(async ({ store }) => {
+        const scope = await insertAccount(store);
+        await insertItems(store, [{ name: 'a' }]);
+        const write = store.write(async (tx) => {
+          await tx.table(items).insert(item({ name: 'a' }));
+          await Promise.all([
+            tx.table(items).count(),
+            tx.table(accounts).get(scope),
+            tx.table(accounts).lock(scope, 'update'),
+          ]);
+        });
+        await refuses(write, 'already_exists', 'item_name');
+      }));
+
     it('are seen by conditions that look into another table', () =>
       withStore(async ({ store }) => {
         const owner = await insertAccount(store);
@@ -438,6 +453,47 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         { wrap },
       );
     });
+
+    it('succeed when they were called off while they were stored', async () => {
+      const called = new AbortController();
+      const wrap: OpenOptions['wrap'] = (database) =>
+        failingDatabase(database, (point) => {
+          if (point === 'committed') called.abort();
+          return undefined;
+        });
+      await withStore(
+        async (subject) => {
+          await subject.store.write(insertion().fn, { signal: called.signal });
+          assert.deepEqual([called.signal.aborted, await stored(subject)], [true, 1]);
+        },
+        { wrap },
+      );
+    });
+
+    it('that fail do not wait for what they have begun and not awaited', () =>
+      withStore(async ({ store }) => {
+        const scope = await insertAccount(store);
+        const locked = gate();
+        const release = gate();
+        const holder = store.write(async (tx) => {
+          await tx.table(accounts).lock(scope, 'update');
+          locked.open();
+          await release.opened;
+        });
+        await locked.opened;
+        const failed = store.write(
+          async (tx) => {
+            tx.table(accounts)
+              .lock(scope, 'update')
+              .catch(() => {});
+            throw new Error('mine');
+          },
+          { timeoutMs: 60_000 },
+        );
+        await assert.rejects(failed, { message: 'mine' });
+        release.open();
+        await holder;
+      }));
 
     it('that fail with operations under way, or are called off wherever they wait, hold nothing any longer', () =>
       withStore(

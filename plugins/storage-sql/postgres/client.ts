@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { DatabaseError } from '../database.ts';
 import { requestCancel } from './cancel-request.ts';
-import { endsConnection, isStale, serverError } from './errors.ts';
+import { endsConnection, isBehindFailure, isStale, serverError } from './errors.ts';
 import type { PreparedNames } from './prepared-names.ts';
 
 /** What the driver answers to a statement. */
@@ -59,6 +59,7 @@ const BEGIN = /^(begin$|start transaction )/;
  * - BEGIN travels with the first statement, and a transaction without any sends nothing at all.
  * - ROLLBACK never fails: where the connection is lost, so is the transaction. (It failed, and the pool's slot with it
  *   was lost for ever: a transaction gives its connection back when ROLLBACK has succeeded.)
+ * - A statement behind one that failed fails by the same error.
  * - COMMIT fails where the server answers it with ROLLBACK, as it does after a statement that failed.
  *
  * Statements that are used often are prepared once on each connection. `open` has the clients whose connection is there.
@@ -79,6 +80,8 @@ export function transactionClient(
     #corked = false;
     /** Statements that were sent and not answered. */
     #running = 0;
+    /** What the first statement of the transaction that failed did so by. */
+    #failure: unknown;
 
     constructor(options: object) {
       const { password } = options as { password?: string };
@@ -111,6 +114,7 @@ export function transactionClient(
       if (text === IDENTIFY) return { ...NOTHING_SENT, rows: [this as never] };
       if (BEGIN.test(text)) {
         this.#begin = text;
+        this.#failure = undefined;
         return NOTHING_SENT;
       }
       const begin = this.#begin;
@@ -129,6 +133,8 @@ export function transactionClient(
       } catch (error) {
         const server = serverError(error);
         if (server && (isStale(server) || endsConnection(server))) this.destroy();
+        if (server && isBehindFailure(server) && this.#failure !== undefined) throw this.#failure;
+        this.#failure ??= error;
         throw error;
       } finally {
         this.#running--;

@@ -22,6 +22,9 @@ export function serverError(error: unknown): ServerError | undefined {
 export const isStale = ({ code, routine }: ServerError): boolean =>
   code === '26000' || (code === '0A000' && routine === 'RevalidateCachedQuery');
 
+/** It was refused because one before it in its transaction had failed. */
+export const isBehindFailure = ({ code }: ServerError): boolean => code === '25P02';
+
 /** After it the server ends the connection: it shuts down, an administrator ended it, or it was idle for too long. */
 export const endsConnection = ({ code }: ServerError): boolean => /^(57P|08|25P03)/.test(code);
 
