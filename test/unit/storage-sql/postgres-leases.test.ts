@@ -86,6 +86,17 @@ describe('leases in PostgreSQL', () => {
     assert.equal(await one.lease('name', async () => 'ran', {}), 'ran');
   });
 
+  it('are asked for anew by the next in line where the connection was lost', async () => {
+    const holder = await hold(one, 'name');
+    const waiting = hold(one, 'name');
+    await own.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+    await holder.ended;
+    const next = await waiting;
+    assert.equal(next.signal.aborted, false);
+    next.release();
+    await next.ended;
+  });
+
   it('are waited for while the server is away, and given when it is back', async function () {
     const restarted = await ownPostgres(this);
     const instance = instanceOf(restarted, 'postgres');
