@@ -10,6 +10,7 @@ export const builtins: Builtins = {
   'transport-stream': () => import('../plugins/transport-stream/plugin.ts'),
   'transport-redis': () => import('../plugins/transport-redis/plugin.ts'),
   redis: () => import('../plugins/redis/plugin.ts'),
+  'transport-kafka': () => import('../plugins/transport-kafka/plugin.ts'),
   log: () => import('../plugins/log/plugin.ts'),
   user: () => import('../plugins/user/plugin.ts'),
   project: () => import('../plugins/project/plugin.ts'),

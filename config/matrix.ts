@@ -191,8 +191,7 @@ const variables = [
   {
     name: 'COMMUNICATION_METHOD',
     kind: 'choice',
-    choices: ['stream', 'redis'],
-    planned: ['kafka'],
+    choices: ['stream', 'redis', 'kafka'],
     default: 'stream',
     doc: 'How instances tell each other that something changed.',
   },
@@ -218,6 +217,72 @@ const variables = [
     default: '0',
     doc: 'Number of the database in Redis.',
     sets: [{ plugin: 'redis', path: ['database'] }],
+  },
+  {
+    name: 'KAFKA_BROKERS',
+    kind: 'list',
+    default: 'localhost:9092',
+    doc: 'Brokers of Kafka that are asked first: `host:port`, several with commas.',
+    sets: [{ plugin: 'transport-kafka', path: ['brokers'] }],
+  },
+  {
+    name: 'KAFKA_TOPIC_PREFIX',
+    kind: 'text',
+    default: 'issue-tracker',
+    doc: 'What the names of the topics begin with: `issue-tracker.issues` and so on.',
+    sets: [{ plugin: 'transport-kafka', path: ['topicPrefix'] }],
+  },
+  {
+    name: 'KAFKA_PARTITIONS',
+    kind: 'integer',
+    min: 1,
+    max: 10_000,
+    default: '6',
+    doc: 'Partitions of the topics of events that are made; those that exist stay as they are.',
+    sets: [{ plugin: 'transport-kafka', path: ['partitions'] }],
+  },
+  {
+    name: 'KAFKA_REPLICATION_FACTOR',
+    kind: 'integer',
+    min: 1,
+    max: 100,
+    doc: 'Copies of each partition of the topics that are made; as the brokers have it when it is not set.',
+    sets: [{ plugin: 'transport-kafka', path: ['replicationFactor'] }],
+  },
+  {
+    name: 'KAFKA_SSL',
+    kind: 'choice',
+    choices: ['off', 'require', 'verify-full'],
+    default: 'off',
+    doc: 'TLS to Kafka: none, whoever answers, or only by a certificate for its host that is trusted.',
+    sets: [{ plugin: 'transport-kafka', path: ['ssl', 'mode'] }],
+  },
+  {
+    name: 'KAFKA_SSL_CA',
+    kind: 'text',
+    doc: "Path of the certificate (PEM) of the authority that signed Kafka's, where the system does not know it.",
+    sets: [{ plugin: 'transport-kafka', path: ['ssl', 'caFile'] }],
+  },
+  {
+    name: 'KAFKA_SASL_MECHANISM',
+    kind: 'choice',
+    choices: ['none', 'plain', 'scram-sha-256', 'scram-sha-512'],
+    default: 'none',
+    doc: 'How the tracker says to Kafka who it is.',
+    sets: [{ plugin: 'transport-kafka', path: ['sasl', 'mechanism'] }],
+  },
+  {
+    name: 'KAFKA_SASL_USERNAME',
+    kind: 'text',
+    doc: 'User that the tracker is in Kafka.',
+    sets: [{ plugin: 'transport-kafka', path: ['sasl', 'username'] }],
+  },
+  {
+    name: 'KAFKA_SASL_PASSWORD',
+    kind: 'text',
+    secret: true,
+    doc: 'Password of that user; a secret, so it may come from `KAFKA_SASL_PASSWORD_FILE`.',
+    sets: [{ plugin: 'transport-kafka', path: ['sasl', 'password'] }],
   },
   {
     name: 'SEED_USER_COUNT',
@@ -286,7 +351,7 @@ const ALWAYS = ['log', 'user', 'project', 'issue', 'api', 'grpc', 'rest', 'healt
 const CHOSEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   DB_TYPE: { memdb: 'storage-memdb', postgres: 'storage-postgres', sqlite: 'storage-sqlite' },
   CACHE_TYPE: { memory: 'cache-memory', redis: 'cache-redis' },
-  COMMUNICATION_METHOD: { stream: 'transport-stream', redis: 'transport-redis' },
+  COMMUNICATION_METHOD: { stream: 'transport-stream', redis: 'transport-redis', kafka: 'transport-kafka' },
 };
 
 function plugins(values: VariableValues) {

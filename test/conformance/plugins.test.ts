@@ -3,6 +3,7 @@ import type { Plugin } from '../../core/kernel/index.ts';
 import { pluginConformance } from '../../core/testing/plugin-conformance.ts';
 import redisPlugin from '../../plugins/redis/plugin.ts';
 import { configured } from '../support/configured.ts';
+import { findKafka, kafka } from '../support/services/kafka.ts';
 import { findPostgres, postgres } from '../support/services/postgres.ts';
 import { findRedis, redis } from '../support/services/redis.ts';
 
@@ -10,6 +11,8 @@ const server = await findPostgres();
 const database = await server?.createDatabase();
 const cacheServer = await findRedis();
 const address = cacheServer && { address: cacheServer.address };
+const topics = (await findKafka())?.topics();
+const brokers = topics && { brokers: [topics.KAFKA_BROKERS], topicPrefix: topics.KAFKA_TOPIC_PREFIX };
 
 /** Settings with which a plugin disturbs no other program of the machine; undefined where the server that it needs is missing. */
 const samples: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>> = {
@@ -25,6 +28,7 @@ const samples: Readonly<Record<string, Readonly<Record<string, unknown>> | undef
   redis: address,
   'cache-redis': address && {},
   'transport-redis': address && {},
+  'transport-kafka': brokers,
 };
 
 /** What each needs besides the tracker's own. */
@@ -36,7 +40,7 @@ for (const [name, load] of Object.entries(builtins)) {
   const plugin = (await load()).default as Plugin;
   if (name in samples && !samples[name])
     it(`plugin '${name}'`, async function () {
-      await (name.includes('redis') ? redis(this) : postgres(this));
+      await (name.includes('redis') ? redis(this) : name.includes('kafka') ? kafka(this) : postgres(this));
     });
   else pluginConformance({ describe, it }, plugin, samples[name], { beside: beside[name] ?? [] });
 }

@@ -20,6 +20,11 @@ const ENABLED_BY: Readonly<Record<string, Record<string, string>>> = {
   'storage-sqlite': { DB_TYPE: 'sqlite' },
   'cache-redis': { CACHE_TYPE: 'redis' },
   redis: { COMMUNICATION_METHOD: 'redis' },
+  'transport-kafka': {
+    COMMUNICATION_METHOD: 'kafka',
+    KAFKA_SASL_USERNAME: 'tracker',
+    KAFKA_SASL_PASSWORD: 'secret',
+  },
 };
 
 const choices = matrix.variables.filter((variable) => variable.kind === 'choice');
@@ -33,12 +38,9 @@ function combinations(variables: readonly (readonly [string, readonly string[]])
 }
 
 describe('the matrix of variables', () => {
-  it('plans for every combination of choices', async () => {
-    // What only sets a setting of a plugin changes no plan, and would make thousands of them.
-    const [setting, choosing] = [true, false].map((sets) => choices.filter((one) => Boolean(one.sets) === sets));
-    for (const { name, choices: values } of setting!) for (const value of values) await prepared({ [name]: value });
+  it('plans for every combination of the choices that choose plugins', async () => {
     const all = combinations([
-      ...choosing!.map((variable) => [variable.name, variable.choices] as const),
+      ...choices.filter(({ sets }) => !sets).map((variable) => [variable.name, variable.choices] as const),
       ['ENVIRONMENT', ['development', 'production']],
       ['SEED_RELATIONSHIPS', ['true', 'false']],
     ]);
@@ -47,6 +49,12 @@ describe('the matrix of variables', () => {
       const names = (await prepared(env)).plan.plugins.map((one) => one.name);
       assert.equal(names.includes('seed'), env['ENVIRONMENT'] !== 'production', JSON.stringify(env));
     }
+  });
+
+  it('plans for every value of the other choices', async () => {
+    for (const { name, choices: values, sets = [] } of choices)
+      for (const { plugin } of sets)
+        for (const value of values) await prepared({ ...ENABLED_BY[plugin], [name]: value });
   });
 
   it('names every built-in as the plugin names itself', async () => {
@@ -101,6 +109,15 @@ describe('the matrix of variables', () => {
     assert.equal((await problemsOf(() => prepared({ CORS_ORIGINS: 'https://a.example,' })))[0]?.code, 'BAD_CONFIG');
   });
 
+  it('refuses what is no broker, no prefix of topics, and a way to sign in without a name', async () => {
+    for (const [env, says] of [
+      [{ KAFKA_BROKERS: 'kafka' }, /'brokers\.0'.*host:port.*\(variable KAFKA_BROKERS\)/],
+      [{ KAFKA_TOPIC_PREFIX: 'a b' }, /'topicPrefix'.*letters.*\(variable KAFKA_TOPIC_PREFIX\)/],
+      [{ KAFKA_SASL_MECHANISM: 'plain' }, /'sasl\.username'.*KAFKA_SASL_USERNAME/],
+    ] as const)
+      assert.match((await problemsOf(() => prepared({ COMMUNICATION_METHOD: 'kafka', ...env })))[0]!.message, says);
+  });
+
   it('knows the settings of the plugins', () => {
     const targets = matrix.variables.flatMap(({ name, sets = [] }) =>
       sets.map(({ plugin, path }) => `${name} ${plugin}.${path.join('.')}`),
@@ -136,6 +153,15 @@ describe('the matrix of variables', () => {
       'REDIS_ADDR redis.address',
       'REDIS_PASSWORD redis.password',
       'REDIS_DB redis.database',
+      'KAFKA_BROKERS transport-kafka.brokers',
+      'KAFKA_TOPIC_PREFIX transport-kafka.topicPrefix',
+      'KAFKA_PARTITIONS transport-kafka.partitions',
+      'KAFKA_REPLICATION_FACTOR transport-kafka.replicationFactor',
+      'KAFKA_SSL transport-kafka.ssl.mode',
+      'KAFKA_SSL_CA transport-kafka.ssl.caFile',
+      'KAFKA_SASL_MECHANISM transport-kafka.sasl.mechanism',
+      'KAFKA_SASL_USERNAME transport-kafka.sasl.username',
+      'KAFKA_SASL_PASSWORD transport-kafka.sasl.password',
       'SEED_USER_COUNT seed.counts.users',
       'SEED_PROJECT_COUNT seed.counts.projects',
       'SEED_RELATIONSHIPS seed.relationships',
@@ -187,6 +213,7 @@ function example(variable: Variable): [string, unknown] {
     case 'text':
       return ['127.0.0.1', '127.0.0.1'];
     case 'list':
+      if (variable.name === 'KAFKA_BROKERS') return ['a.example:9092, [::1]:9093', ['a.example:9092', '[::1]:9093']];
       return ['http://a.example, http://b.example', ['http://a.example', 'http://b.example']];
   }
 }

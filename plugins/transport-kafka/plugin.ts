@@ -1,0 +1,36 @@
+import { healthChecks } from '../../core/contracts/health.ts';
+import { transport } from '../../core/contracts/transport.ts';
+import { definePlugin } from '../../core/kernel/index.ts';
+import { Cluster, kafkaCluster } from './cluster.ts';
+import { KafkaTransport } from './kafka-transport.ts';
+import { kafkaSettings } from './settings.ts';
+
+/** Carries messages between instances through Kafka. It starts without a broker, and goes on when one is there. */
+export default definePlugin({
+  name: 'transport-kafka',
+  kernel: '^1.0.0',
+  provides: { transport, kafka: kafkaCluster },
+  contributes: { healthChecks },
+  config: kafkaSettings,
+  secrets: ['sasl'],
+  setup({ config, contribute, defer, log }) {
+    const cluster = new Cluster(config, log);
+    defer('cluster', () => cluster.close());
+    const kafka = new KafkaTransport(cluster, log);
+    defer('transport', () => kafka.close());
+    contribute.healthChecks({
+      component: 'communication',
+      type: 'kafka',
+      required: false,
+      async check(signal) {
+        try {
+          await cluster.answers(signal);
+          return { status: 'up' };
+        } catch {
+          return { status: 'down', detail: 'no broker answers' };
+        }
+      },
+    });
+    return { provides: { transport: kafka, kafka: { cluster, settings: config } } };
+  },
+});
