@@ -11,6 +11,7 @@ export const builtins: Builtins = {
   'transport-redis': () => import('../plugins/transport-redis/plugin.ts'),
   redis: () => import('../plugins/redis/plugin.ts'),
   'transport-kafka': () => import('../plugins/transport-kafka/plugin.ts'),
+  'kafka-relay': () => import('../plugins/transport-kafka/relay/plugin.ts'),
   log: () => import('../plugins/log/plugin.ts'),
   user: () => import('../plugins/user/plugin.ts'),
   project: () => import('../plugins/project/plugin.ts'),

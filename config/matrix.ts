@@ -367,6 +367,9 @@ function plugins(values: VariableValues) {
     list.push({ use: 'redis', origin: originOf(variable, chosen.origin) });
     break;
   }
+  const method = values.get('COMMUNICATION_METHOD');
+  if (method?.value === 'kafka')
+    list.push({ use: 'kafka-relay', origin: originOf('COMMUNICATION_METHOD', method.origin) });
   const environment = values.get('ENVIRONMENT');
   if (environment && String(environment.value).toLowerCase() !== 'production')
     list.push({ use: 'seed', origin: originOf('ENVIRONMENT', environment.origin) });

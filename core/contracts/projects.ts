@@ -1,5 +1,7 @@
+import type { Any } from '../../proto/gen/google/protobuf/any.ts';
 import type { Project } from '../../proto/gen/project/v1/project.ts';
 import { point, token } from '../kernel/plugin.ts';
+import type { Change } from './log.ts';
 import type { ReadTransaction, WriteTransaction } from './store.ts';
 import { defineTable, int64, type Json, type Row, text, uuid } from './tables.ts';
 
@@ -112,7 +114,7 @@ export interface ProjectContents {
 
 export const projectContents = point<ProjectContents>('projects.contents');
 
-/** How something that lives in projects is shown in StreamProjectUpdates, besides that it changed. */
+/** How something is shown to those who are told that it changed: in StreamProjectUpdates, and outside of the tracker. */
 export interface ProjectEntity {
   /** As its events name it: 'issue'. */
   readonly entity: string;
@@ -123,3 +125,11 @@ export interface ProjectEntity {
 }
 
 export const projectEntities = point<ProjectEntity>('projects.entities');
+
+/** What was contributed to projectEntities, and what projects are made of. */
+export interface ChangedEntities {
+  /** What changed, as it is after the change. Undefined when it was deleted, and where nobody has said how it is shown. */
+  shown(change: Change): Any | undefined;
+}
+
+export const changedEntities = token<ChangedEntities>('projects.changed');

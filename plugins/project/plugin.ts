@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { apiServices, type Call } from '../../core/contracts/api.ts';
 import { clock } from '../../core/contracts/clock.ts';
 import { changeLog } from '../../core/contracts/log.ts';
-import { projectContents, projectEntities, projectScopes, projects } from '../../core/contracts/projects.ts';
+import {
+  changedEntities,
+  projectContents,
+  projectEntities,
+  projectScopes,
+  projects,
+} from '../../core/contracts/projects.ts';
 import { seeders } from '../../core/contracts/seed.ts';
 import { store } from '../../core/contracts/store.ts';
 import { tables } from '../../core/contracts/tables.ts';
@@ -16,6 +22,7 @@ import { projectSeeder } from './seeder.ts';
 import { ProjectService } from './service.ts';
 import { shownEntities } from './stream/entities.ts';
 import { Hub } from './stream/hub.ts';
+import { afterOf } from './stream/live-event.ts';
 import { UpdateStream } from './stream/update-stream.ts';
 import { membersTable, projectsTable, workflowsTable } from './tables.ts';
 import { WorkflowService } from './workflows.ts';
@@ -26,7 +33,7 @@ export default definePlugin({
   kernel: '^1.0.0',
   requires: { store, users, changeLog },
   optional: { clock },
-  provides: { projects },
+  provides: { projects, changedEntities },
   contributes: { tables, services: apiServices, seeders, userReferences },
   collects: { contents: projectContents, entities: projectEntities },
   config: z.strictObject({
@@ -47,7 +54,7 @@ export default definePlugin({
     contribute.seeders(projectSeeder(service, members));
     contribute.userReferences(memberships);
     return {
-      provides: { projects: service },
+      provides: { projects: service, changedEntities: { shown: (change) => afterOf(change, hub.entities) } },
       start({ contents, entities }) {
         service.contents = contents.map((each) => each.value);
         workflows.contents = service.contents;

@@ -16,6 +16,7 @@ import type { KafkaSettings } from './settings.ts';
 
 /** How long a consumer may take to join its group, in milliseconds. */
 const JOIN_MS = 20_000;
+const SILENT_STOP_MS = 1_000;
 /** A broker that is gone is not waited for at a goodbye. */
 const GOODBYE_MS = 1_000;
 
@@ -188,7 +189,10 @@ export class Cluster {
     };
     const late = setTimeout(() => fail(new Error(`no place in a group within ${JOIN_MS} ms`)), JOIN_MS).unref();
     consumer.on(consumer.events.CRASH, ({ payload }) => fail(payload.error));
-    consumer.on(consumer.events.STOP, () => fail(new Error('the consumer has stopped')));
+    // Before a crash it says that it stops, and why only after; where nothing follows, it stopped without a word.
+    consumer.on(consumer.events.STOP, () => {
+      setTimeout(() => fail(new Error('the consumer has stopped')), SILENT_STOP_MS).unref();
+    });
     consumer.on(consumer.events.GROUP_JOIN, () => {
       clearTimeout(late);
       options.joined();
@@ -273,13 +277,7 @@ async function goodbye(client: Admin | Producer | Consumer): Promise<void> {
   gone.abort();
 }
 
-/** Without the broker's answer in full, or what kafkajs adds for its own format. */
-function fieldsOf({
-  message: _message,
-  timestamp: _timestamp,
-  logger: _logger,
-  ...rest
-}: Record<string, unknown>): object {
-  const { error, groupId, broker, retryCount } = rest;
+/** What helps to understand a line, without what kafkajs adds for its own format. */
+function fieldsOf({ error, groupId, broker, retryCount }: Record<string, unknown>): object {
   return { error, groupId, broker, retryCount };
 }

@@ -1,5 +1,6 @@
 import { type ServiceContribution, service } from '../../core/contracts/api.ts';
 import type { Clock } from '../../core/contracts/clock.ts';
+import type { ProjectEntity } from '../../core/contracts/projects.ts';
 import { refuseItemKeys } from '../../core/lib/batches.ts';
 import { etagOf } from '../../core/lib/etags.ts';
 import { maskedFields } from '../../core/lib/masks.ts';
@@ -9,12 +10,19 @@ import { descriptors } from '../../proto/descriptors.ts';
 import {
   type CreateUserRequest,
   type UpdateUserRequest,
-  type User,
+  User,
   UserServiceService,
 } from '../../proto/gen/user/v2/user.ts';
 import { filterFieldsV2, listOptions, searchOptions } from './lists.ts';
 import type { UserService } from './service.ts';
 import { type Profile, type ProfileField, profileFields, type UserRow } from './table.ts';
+
+/** A user as those are shown it who are told of changes: what its events say is its row. */
+export const shownUser: ProjectEntity = {
+  entity: 'user',
+  message: 'userpb.v2.User',
+  encode: (after) => User.encode(userOfRow(after as unknown as UserRow)).finish(),
+};
 
 function userOfRow(row: UserRow): User {
   return {

@@ -1,6 +1,7 @@
 import { apiServices } from '../../core/contracts/api.ts';
 import { cache } from '../../core/contracts/cache.ts';
 import { clock } from '../../core/contracts/clock.ts';
+import { projectEntities } from '../../core/contracts/projects.ts';
 import { seeders } from '../../core/contracts/seed.ts';
 import { store } from '../../core/contracts/store.ts';
 import { tables } from '../../core/contracts/tables.ts';
@@ -8,7 +9,7 @@ import { userReferences, users } from '../../core/contracts/users.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { systemClock } from '../../core/lib/time.ts';
 import { userApiV1 } from './api-v1.ts';
-import { userApiV2 } from './api-v2.ts';
+import { shownUser, userApiV2 } from './api-v2.ts';
 import { userSeeder } from './seeder.ts';
 import { UserService } from './service.ts';
 import { usersTable } from './table.ts';
@@ -20,7 +21,7 @@ export default definePlugin({
   requires: { store },
   optional: { cache, clock },
   provides: { users },
-  contributes: { tables, services: apiServices, seeders },
+  contributes: { tables, services: apiServices, seeders, entities: projectEntities },
   collects: { references: userReferences },
   setup({ deps, contribute }) {
     const service = new UserService(deps.store, deps.cache);
@@ -28,6 +29,7 @@ export default definePlugin({
     contribute.tables(usersTable);
     contribute.services(userApiV1(service, now), userApiV2(service, now));
     contribute.seeders(userSeeder(service));
+    contribute.entities(shownUser);
     return {
       provides: { users: service },
       start({ references }) {

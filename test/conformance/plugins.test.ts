@@ -2,6 +2,7 @@ import { builtins } from '../../config/builtins.ts';
 import type { Plugin } from '../../core/kernel/index.ts';
 import { pluginConformance } from '../../core/testing/plugin-conformance.ts';
 import redisPlugin from '../../plugins/redis/plugin.ts';
+import transportKafka from '../../plugins/transport-kafka/plugin.ts';
 import { configured } from '../support/configured.ts';
 import { findKafka, kafka } from '../support/services/kafka.ts';
 import { findPostgres, postgres } from '../support/services/postgres.ts';
@@ -29,12 +30,15 @@ const samples: Readonly<Record<string, Readonly<Record<string, unknown>> | undef
   'cache-redis': address && {},
   'transport-redis': address && {},
   'transport-kafka': brokers,
+  'kafka-relay': brokers && {},
 };
 
 /** What each needs besides the tracker's own. */
-const beside: Readonly<Record<string, readonly Plugin[]>> = Object.fromEntries(
-  ['cache-redis', 'transport-redis'].map((name) => [name, [configured(redisPlugin, address ?? {})]]),
-);
+const beside: Readonly<Record<string, readonly Plugin[]>> = {
+  'cache-redis': [configured(redisPlugin, address ?? {})],
+  'transport-redis': [configured(redisPlugin, address ?? {})],
+  'kafka-relay': [configured(transportKafka, brokers ?? {})],
+};
 
 for (const [name, load] of Object.entries(builtins)) {
   const plugin = (await load()).default as Plugin;

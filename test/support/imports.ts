@@ -97,7 +97,8 @@ const SHARED: Readonly<Record<string, (folder: string) => boolean>> = {
   zod: (folder) => folder.startsWith('plugins/'),
   // The servers', and the command's as a client of a running one.
   '@grpc/grpc-js': (folder) => ['plugins/grpc', 'core/cli'].includes(folder),
-  '@bufbuild/protobuf': (folder) => ['plugins/api', 'plugins/grpc', 'plugins/rest', 'core/contracts'].includes(folder),
+  '@bufbuild/protobuf': (folder) =>
+    ['plugins/api', 'plugins/grpc', 'plugins/rest', 'plugins/transport-kafka', 'core/contracts'].includes(folder),
 };
 
 /** Packages imported from more than one folder of core, plugins and config: 'koa is imported by plugins/a/x.ts and plugins/b/y.ts'. */

@@ -82,7 +82,7 @@ function updateOf(change: Change, projectId: string, entities: Entities): Projec
   };
 }
 
-function afterOf(change: Change, entities: Entities): Any | undefined {
+export function afterOf(change: Change, entities: Entities): Any | undefined {
   const entity = entities.get(change.entity);
   if (!entity || change.after === null) return undefined;
   const value = entity.encode(change.after, change) as Any['value'];

@@ -1,0 +1,50 @@
+// Tells what happens to issues. Start it several times: those of one group share the work, each project's events stay in
+// order, and when one ends another goes on where it was.
+//
+//   KAFKA_BROKERS=localhost:9092 node docs/examples/kafka-consumer.mjs
+import kafkajs from 'kafkajs';
+
+const { Kafka, logLevel } = kafkajs;
+const { KAFKA_BROKERS = 'localhost:9092', KAFKA_TOPIC_PREFIX = 'issue-tracker', GROUP = 'example' } = process.env;
+
+const kafka = new Kafka({
+  clientId: 'example',
+  brokers: KAFKA_BROKERS.split(','),
+  retry: { initialRetryTime: 100, maxRetryTime: 1000 },
+  logLevel: logLevel.NOTHING,
+});
+const consumer = kafka.consumer({ groupId: GROUP });
+
+// An event may come again, after others that have come already: what is not newer than the newest of its project is known.
+// Keep this with the results of the work, in one transaction, and a restart does nothing twice either.
+const newest = new Map();
+
+function isKnown({ projectId, revision, ordinal }) {
+  const before = newest.get(projectId);
+  if (
+    before &&
+    (BigInt(revision) < before.revision || (BigInt(revision) === before.revision && ordinal <= before.ordinal))
+  )
+    return true;
+  newest.set(projectId, { revision: BigInt(revision), ordinal });
+  return false;
+}
+
+// kafkajs does not start a consumer again after every crash: let whatever runs this process start it again.
+consumer.on(consumer.events.CRASH, ({ payload }) => {
+  if (payload.restart) return;
+  console.error(`the consumer has crashed: ${payload.error.message}`);
+  process.exit(1);
+});
+process.once('SIGTERM', () => consumer.disconnect().then(() => process.exit(0)));
+
+await consumer.connect();
+await consumer.subscribe({ topics: [`${KAFKA_TOPIC_PREFIX}.issues`], fromBeginning: true });
+await consumer.run({
+  async eachMessage({ message }) {
+    const event = JSON.parse(message.value.toString());
+    if (isKnown(event)) return;
+    const what = event.after ? `${event.after.key} ${event.after.summary}` : event.entityId;
+    console.log(`${event.kind} ${what}`);
+  },
+});

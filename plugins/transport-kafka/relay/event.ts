@@ -1,0 +1,80 @@
+import { type FileRegistry, fromBinary, toJson } from '@bufbuild/protobuf';
+import type { Change } from '../../../core/contracts/log.ts';
+import { type ChangedEntities, projectScopes } from '../../../core/contracts/projects.ts';
+import { toTimestamp } from '../../../core/lib/time.ts';
+import { Event } from '../../../proto/gen/events/v1/events.ts';
+import type { Any } from '../../../proto/gen/google/protobuf/any.ts';
+import type { Outgoing } from '../cluster.ts';
+
+const MESSAGE = 'eventspb.Event';
+const PROJECT = `${projectScopes.name}/`;
+/** Topics whose entity has one of its own; everything else goes to that of the projects. */
+const TOPICS: Readonly<Record<string, string>> = { issue: 'issues', user: 'users' };
+export const eventTopics = ['projects', 'issues', 'users'] as const;
+/** The brokers take 1 MiB by default, with what is around it. */
+export const MAX_BYTES = 900_000;
+
+/** Makes messages of changes: see docs/reference/events.md. */
+export class EventWriter {
+  readonly #storeId: string;
+  readonly #entities: ChangedEntities;
+  readonly #registry: FileRegistry;
+  readonly #topic: (name: string) => string;
+
+  constructor(storeId: string, entities: ChangedEntities, registry: FileRegistry, topic: (name: string) => string) {
+    this.#storeId = storeId;
+    this.#entities = entities;
+    this.#registry = registry;
+    this.#topic = topic;
+  }
+
+  write(change: Change): Outgoing & { readonly value: string } {
+    const { entity, kind, id, scope } = change;
+    return {
+      topic: this.#topic(TOPICS[entity] ?? 'projects'),
+      key: scope.slice(scope.indexOf('/') + 1),
+      value: this.#value(change),
+      headers: { 'event-id': id, entity, kind, schema: MESSAGE, 'content-type': 'application/json' },
+    };
+  }
+
+  #value(change: Change): string {
+    const after = this.#entities.shown(change);
+    // Whoever shows an entity may have kept its message to itself.
+    const known = after && this.#registry.getMessage(after.typeUrl.slice(after.typeUrl.lastIndexOf('/') + 1));
+    const value = this.#json(change, known ? after : undefined);
+    return Buffer.byteLength(value) > MAX_BYTES ? this.#json(change, undefined) : value;
+  }
+
+  #json(change: Change, after: Any | undefined): string {
+    const event = Event.encode(eventOf(change, this.#storeId, after)).finish();
+    const schema = this.#registry.getMessage(MESSAGE)!;
+    const json = toJson(schema, fromBinary(schema, event), {
+      registry: this.#registry,
+      alwaysEmitImplicit: true,
+    });
+    return JSON.stringify(json);
+  }
+}
+
+function eventOf(change: Change, storeId: string, after: Any | undefined): Event {
+  const counts = change.context as { readonly issue_count?: number; readonly open_issue_count?: number } | null;
+  return {
+    eventId: change.id,
+    transactionId: change.transaction,
+    storeId,
+    seq: BigInt(change.seq),
+    projectId: change.scope.startsWith(PROJECT) ? change.scope.slice(PROJECT.length) : '',
+    revision: BigInt(change.revision),
+    ordinal: change.ordinal,
+    time: toTimestamp(change.time),
+    actorId: change.actor ?? '',
+    entity: change.entity,
+    entityId: change.entityId,
+    kind: change.kind,
+    changedFields: [...change.fields],
+    after,
+    issueCount: counts?.issue_count ?? 0,
+    openIssueCount: counts?.open_issue_count ?? 0,
+  };
+}

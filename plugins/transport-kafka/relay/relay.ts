@@ -1,0 +1,121 @@
+import { isDomainError } from '../../../core/contracts/errors.ts';
+import type { Change, ChangeLog } from '../../../core/contracts/log.ts';
+import type { Store } from '../../../core/contracts/store.ts';
+import type { Logger } from '../../../core/kernel/index.ts';
+import { pause } from '../../../core/lib/pause.ts';
+import type { Cluster } from '../cluster.ts';
+import { Notice } from '../notice.ts';
+import { Sender } from '../sender.ts';
+import { batches } from './batches.ts';
+import { type EventWriter, eventTopics, MAX_BYTES } from './event.ts';
+import { isOvertaken, Position } from './position.ts';
+
+const LEASE = 'kafka.relay';
+const RETRY_MS = 500;
+
+export interface RelayParts {
+  readonly store: Store;
+  readonly changeLog: ChangeLog;
+  readonly cluster: Cluster;
+  readonly partitions: number;
+  readonly prefix: string;
+  /** Of the store that is there. */
+  readonly writer: () => EventWriter;
+  readonly log: Logger;
+}
+
+/**
+ * Brings the log's events to Kafka in their order, while it holds the lease for it. Where it goes on is written when the
+ * brokers have what comes before, so whoever holds the lease next sends some again, and leaves none out. What is not sent
+ * yet stays in the log, not here.
+ */
+export class Relay {
+  readonly #parts: RelayParts;
+  readonly #notice: Notice;
+  #woken = false;
+  #wakeUp = () => {};
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+    this.#notice = new Notice(parts.log, {
+      here: 'events reach Kafka',
+      away: 'events wait in the log for Kafka, and are sent when it is there',
+    });
+  }
+
+  /** False while events wait for Kafka here. */
+  get isWell(): boolean {
+    return !this.#notice.isAway;
+  }
+
+  /** Sends whenever this instance is the holder, until the signal is aborted. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { store, changeLog } = this.#parts;
+    const unfollow = changeLog.follow(() => this.#wake());
+    while (!signal.aborted) {
+      try {
+        await store.ready(signal);
+        await store.lease(LEASE, (held) => this.#hold(held), { signal });
+      } catch (error) {
+        if (!signal.aborted && !isOvertaken(error)) this.#notice.away(error);
+      }
+      await pause(RETRY_MS, signal);
+    }
+    unfollow();
+  }
+
+  async #hold(signal: AbortSignal): Promise<void> {
+    const { store, cluster, prefix, partitions } = this.#parts;
+    const position = new Position(store, prefix);
+    await position.read(signal);
+    const writer = this.#parts.writer();
+    const topics = eventTopics.map((name) => ({ name: cluster.topic(name), partitions }));
+    const sender = new Sender(cluster, topics);
+    const wake = () => this.#wake();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      while (!signal.aborted) {
+        this.#woken = false;
+        const changes = await this.#following(position.seq, signal);
+        const last = changes.at(-1);
+        if (!last) {
+          await this.#sleep();
+          continue;
+        }
+        const messages = changes.map((change) => writer.write(change));
+        for (const batch of batches(messages, MAX_BYTES)) await sender.send(batch, signal);
+        await position.write(last.seq, signal);
+        this.#notice.here({ seq: last.seq });
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+      await sender.close();
+    }
+  }
+
+  /** A relay that stood still for longer than events are kept goes on with those that are left. */
+  async #following(after: number, signal: AbortSignal): Promise<readonly Change[]> {
+    const { changeLog, log } = this.#parts;
+    try {
+      return await changeLog.read({ after, signal });
+    } catch (error) {
+      if (!isDomainError(error) || error.reason !== 'LOG_TRIMMED') throw error;
+      const first = Number(error.metadata['first']);
+      // Position 0 is that of a relay that has sent nothing yet: what the log no longer keeps was not for it.
+      if (after > 0) log.error({ after, first }, 'events were deleted from the log before Kafka had them');
+      return changeLog.read({ after: first - 1, signal });
+    }
+  }
+
+  #wake(): void {
+    this.#woken = true;
+    this.#wakeUp();
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#woken) return;
+    await new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+    });
+  }
+}
