@@ -15,6 +15,7 @@ import { codes, DomainError } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 import { type OpenStreams, shuttingDown } from '../../core/lib/open-streams.ts';
 import { CallCancellation } from './cancellation.ts';
+import { Writable } from './writable.ts';
 
 type Unary = ServerUnaryCall<Buffer, Uint8Array>;
 type Stream = ServerWritableStream<Buffer, Uint8Array>;
@@ -123,7 +124,7 @@ async function stream(api: Api, method: ApiMethod, call: Stream, streams: OpenSt
     for await (const message of api.serverStream(method, call.request, origin)) {
       if (!begun) call.sendMetadata(origin.responseMetadata());
       begun = true;
-      if (!call.write(message)) await writable.again();
+      if (!writable.write(message)) await writable.again();
     }
     origin.signal.finish();
     call.end();
@@ -132,31 +133,6 @@ async function stream(api: Api, method: ApiMethod, call: Stream, streams: OpenSt
     if (!call.cancelled) call.emit('error', status(error as CallError, origin));
   } finally {
     closed();
-  }
-}
-
-/** A cancelled call never emits 'drain', so whoever waits for that has to wake up for either, and for the call's end. */
-class Writable {
-  readonly #call: Stream;
-  #wake = () => {};
-  #over = false;
-
-  constructor(call: Stream) {
-    this.#call = call;
-    const wake = () => this.#wake();
-    for (const event of ['drain', 'cancelled', 'close']) call.on(event, wake);
-  }
-
-  over(): void {
-    this.#over = true;
-    this.#wake();
-  }
-
-  async again(): Promise<void> {
-    if (this.#over || this.#call.cancelled || this.#call.destroyed) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
   }
 }
 
