@@ -17,7 +17,7 @@ export class StreamConnection {
     return new StreamConnection(session);
   }
 
-  /** `onMessages` is told how many messages came. */
+  /** `onMessages` is told how many messages came. A stream that the server ends, ends the benchmark. */
   stream(request: Partial<StreamProjectUpdatesRequest>, onMessages: (count: number) => void): void {
     const { path, requestSerialize } = ProjectServiceService.streamProjectUpdates;
     const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
@@ -28,6 +28,9 @@ export class StreamConnection {
       if (messages > 0) onMessages(messages);
     });
     stream.on('error', () => {});
+    stream.on('trailers', (trailers) => {
+      throw new Error(`a stream ended: ${trailers['grpc-status']} ${trailers['grpc-message']}`);
+    });
     const message = requestSerialize(StreamProjectUpdatesRequest.fromPartial(request));
     const frame = Buffer.alloc(5 + message.length);
     frame.writeUInt32BE(message.length, 1);

@@ -1,5 +1,8 @@
+import { join, relative } from 'node:path';
 import { startServer } from '../support/server-process.ts';
 import { streamUpdates } from '../support/update-stream.ts';
+import { delivery } from './delivery.ts';
+import { httpClient } from './http-client.ts';
 import { median, onServerCore } from './machine.ts';
 import type { BenchOptions, Row, Section } from './section.ts';
 import { StreamConnection } from './stream-client.ts';
@@ -26,16 +29,12 @@ class Tally {
 }
 
 /** One change told to many idle streams, what an idle stream takes, and a stream that resumes over many changes. */
-export async function streams({ quick }: BenchOptions): Promise<Section> {
-  const server = await startServer({ SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0' }, { prefix: onServerCore });
-  const post = async (path: string, body: object) => {
-    const headers = { 'content-type': 'application/json' };
-    const url = `http://127.0.0.1:${server.httpPort}${path}`;
-    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}`);
-    // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
-    return (await answer.json()) as any;
-  };
+export async function streams(options: BenchOptions): Promise<Section> {
+  const { quick } = options;
+  const plugin = `./${relative(process.cwd(), join(import.meta.dirname, 'loop-delay.ts'))}`;
+  const variables = { SEED_USER_COUNT: '0', SEED_PROJECT_COUNT: '0', PLUGINS: plugin };
+  const server = await startServer(variables, { prefix: onServerCore });
+  const { post, text } = httpClient(server.httpPort);
   const connections: StreamConnection[] = [];
   for (let i = 0; i < CONNECTIONS; i++) connections.push(await StreamConnection.open(server.grpcPort));
   const projectId = (await post('/v1/projects', { name: 'Core', key: 'CORE' })).project.id;
@@ -53,6 +52,7 @@ export async function streams({ quick }: BenchOptions): Promise<Section> {
     await heard.until(begun + wanted - open);
     open = wanted;
     const times: number[] = [];
+    await text('/loop-delay');
     for (let i = 0; i < 11; i++) {
       const all = heard.count + open;
       const since = performance.now();
@@ -65,6 +65,12 @@ export async function streams({ quick }: BenchOptions): Promise<Section> {
       value: median(times),
       unit: 'ms',
       ...(open === 10_000 && { target: { atMost: 1500 } }),
+    });
+    rows.push({
+      name: '  the longest that the event loop stood still meanwhile',
+      value: Number(await text('/loop-delay')),
+      unit: 'ms',
+      ...(open === 10_000 && { target: { atMost: 50 } }),
     });
   }
   rows.push({
@@ -80,8 +86,20 @@ export async function streams({ quick }: BenchOptions): Promise<Section> {
   const first = streamUpdates(server.grpcPort, {});
   const { resumeToken } = await first.until((message) => message.resumeToken !== '');
   first.close();
+  const live = new Tally();
+  const watcher = await StreamConnection.open(server.grpcPort);
+  watcher.stream({ resumeToken }, (messages) => live.add(messages));
+  await live.until(1);
+  const began = performance.now();
   for (let i = 0; i < changes; i += BATCH)
     await post('/v1/issues:batchCreate', { atomic: true, requests: Array.from({ length: BATCH }, () => issue) });
+  await live.until(changes + 1);
+  rows.push({
+    name: 'updates a second of one stream while they are made, in batches of 500 over HTTP',
+    value: (changes / (performance.now() - began)) * 1000,
+    unit: '/s',
+  });
+  watcher.close();
   const rates: number[] = [];
   for (let round = 0; round < 4; round++) {
     const told = new Tally();
@@ -98,5 +116,6 @@ export async function streams({ quick }: BenchOptions): Promise<Section> {
   });
   reader.close();
   await server.stop();
+  rows.push(...(await delivery(options)));
   return { title: 'Streams of updates', rows };
 }
