@@ -16,8 +16,9 @@ export interface ServerProcess {
   processorTime(): number;
   /** What it logged as warnings and errors. */
   readonly complaints: readonly string[];
-  stop(): Promise<void>;
-  /** As `kill -9` does. */
+  /** As SIGTERM does; resolves with the code with which it ended. */
+  stop(): Promise<number | null>;
+  /** As `kill -9` does; also where it has ended already. */
   kill(): Promise<void>;
 }
 
@@ -51,14 +52,17 @@ export async function startServer(
     processorTime: () => processorTime(child),
     complaints,
     stop: () => ended(child, 'SIGTERM'),
-    kill: () => ended(child, 'SIGKILL'),
+    kill: () => ended(child, 'SIGKILL').then(() => {}),
   };
 }
 
-async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill(signal);
-  await gone;
+async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+  return child.exitCode;
 }
 
 function residentMiB({ pid }: ChildProcess): number {

@@ -7,6 +7,7 @@ import { testSeed } from '../support/workload.ts';
 import { faults } from './faults/run.ts';
 import { type Answers, fuzz } from './fuzz.ts';
 import { Pool } from './generate.ts';
+import { streams } from './streams/run.ts';
 
 const seed = testSeed();
 const cases = Number(process.env['TORTURE_CASES'] ?? 200_000);
@@ -22,6 +23,8 @@ const table = (answers: Answers) =>
 
 print(`faults: TEST_SEED=${seed}`);
 const problems = [...(await faults(seed, print))];
+print(`streams: TEST_SEED=${seed}`);
+problems.push(...(await streams(seed, print)));
 print(`fuzz: TEST_SEED=${seed} TORTURE_CASES=${cases}`);
 const server = await startServer({ SEED_USER_COUNT: '20', SEED_PROJECT_COUNT: '5', SEED_RELATIONSHIPS: 'true' });
 try {
