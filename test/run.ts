@@ -19,6 +19,8 @@ interface Run {
 
 const UNIT = ['test/*.test.ts', 'test/{kernel,unit,conformance}/**/*.test.ts'];
 const E2E = ['test/e2e/**/*.test.ts'];
+/** In milliseconds. */
+const LONGEST_RUN = 20 * 60_000;
 const AT_ONCE = Math.min(2, availableParallelism());
 
 const only = process.argv[2];
@@ -45,6 +47,8 @@ async function start({ store, files, timeoutMs }: Run, print: (text: string) => 
   const child = spawn(process.execPath, [mocha, '--timeout', String(timeoutMs), ...files], {
     env: { ...process.env, TEST_STORES: store, ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A failed test may leave something open that keeps mocha from ending.
+    timeout: LONGEST_RUN,
   });
   children.add(child);
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print);
