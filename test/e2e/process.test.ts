@@ -58,7 +58,6 @@ describe('the tracker command', function () {
 
   for (const [name, variables, text] of [
     ['a choice that does not exist', { DB_TYPE: 'postgre' }, /DB_TYPE.*memdb.*postgres/s],
-    ['a choice that is not built yet', { CACHE_TYPE: 'redis' }, /CACHE_TYPE.*memory/s],
     ['a port that is no number', { GRPC_PORT: 'abc' }, /GRPC_PORT/],
     ['a port out of range', { HTTP_PORT: '70000' }, /HTTP_PORT/],
     ['a plugin that does not exist', { PLUGINS: './nowhere.ts' }, /nowhere/],

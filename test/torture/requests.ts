@@ -4,6 +4,7 @@ import {
   type FileRegistry,
   fromBinary,
   getExtension,
+  hasExtension,
   type JsonObject,
   type JsonValue,
   toBinary,
@@ -42,8 +43,10 @@ const methods = [...registry]
   .flatMap((type) => (type.kind === 'service' ? type.methods : []))
   .filter(({ methodKind }) => methodKind === 'unary');
 
+/** None for a method without a route. */
 const rulesOf = (method: DescMethod): readonly Rule[] => {
-  const rule = getExtension(method.proto.options!, http) as unknown as Rule;
+  if (!method.proto.options || !hasExtension(method.proto.options, http)) return [];
+  const rule = getExtension(method.proto.options, http) as unknown as Rule;
   return [rule, ...rule.additionalBindings];
 };
 
@@ -51,7 +54,9 @@ const rulesOf = (method: DescMethod): readonly Rule[] => {
 export function makeRequest(pool: Pool, random: SeedRandom, onlyRead: boolean): FuzzRequest {
   const readable = methods.filter(({ name }) => !onlyRead || /^(Get|List|Search)/.test(name));
   const method = random.pick(readable);
-  return random.integer(0, 1) ? restRequest(method, pool, random) : grpcRequest(method, pool, random);
+  return rulesOf(method).length > 0 && random.integer(0, 1)
+    ? restRequest(method, pool, random)
+    : grpcRequest(method, pool, random);
 }
 
 const KEYS = ['', 'key-1', 'key-2', '"key-3"', 'two words', 'x'.repeat(300)];
