@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { Issue } from '../../proto/gen/issue/v1/issue.ts';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
+import { findKafka } from '../support/services/kafka.ts';
 import { findPostgres } from '../support/services/postgres.ts';
+import { findRedis } from '../support/services/redis.ts';
 import { streamUpdates } from '../support/update-stream.ts';
 import { httpClient } from './http-client.ts';
 import { onServerCore } from './machine.ts';
@@ -19,12 +21,33 @@ export async function delivery(options: BenchOptions): Promise<Row[]> {
   const rows = await measure('one process, memdb', one, one, options, 5);
   await one.stop();
 
+  rows.push(...(await other('one of two instances on PostgreSQL', {}, options, { same: true })));
+  rows.push(...(await other('the other instance, by polling', {}, options)));
+  const redis = await (await findRedis())?.database();
+  if (redis)
+    rows.push(...(await other('the other instance, through Redis', redis, options, { kind: 'redis', p99: 20 })));
+  const kafka = (await findKafka())?.topics();
+  if (kafka)
+    rows.push(...(await other('the other instance, through Kafka', kafka, options, { kind: 'kafka', p99: 100 })));
+  return rows;
+}
+
+/** Two instances on one PostgreSQL, of which one writes and the other, or the same, has the stream. */
+async function other(
+  name: string,
+  variables: Readonly<Record<string, string>>,
+  options: BenchOptions,
+  {
+    kind = 'stream',
+    same = false,
+    p99,
+  }: { readonly kind?: string; readonly same?: boolean; readonly p99?: number } = {},
+): Promise<Row[]> {
   const database = await (await findPostgres())?.createDatabase();
-  if (!database) return rows;
-  const variables = { ...NOTHING, ...database.variables };
-  const [first, second] = [await startServer(variables), await startServer(variables)];
-  rows.push(...(await measure('one of two instances, PostgreSQL', first, first, options)));
-  rows.push(...(await measure('the other instance, by polling', first, second, options)));
+  if (!database) return [];
+  const all = { ...NOTHING, ...database.variables, ...variables, COMMUNICATION_METHOD: kind };
+  const [first, second] = [await startServer(all), await startServer(all)];
+  const rows = await measure(name, first, same ? first : second, options, p99);
   await second.stop();
   await first.stop();
   await database.drop();
