@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DatabaseError } from '../database.ts';
@@ -15,6 +15,8 @@ export const MARK: Statement = { sql: `pragma application_id = ${APPLICATION_ID}
 export interface OpenFile {
   /** Absolute, without symbolic links. */
   readonly path: string;
+  /** Whether the path still names the file that was opened. */
+  isThere(): boolean;
   /** Lets another process have it. */
   release(): void;
 }
@@ -31,7 +33,8 @@ export function openFile(given: string): OpenFile {
       release();
       throw error;
     }
-    return { path, release };
+    const inode = inodeOf(path);
+    return { path, isThere: () => inodeOf(path) === inode, release };
   } catch (error) {
     throw cannotOpen(absolute, error);
   }
@@ -41,6 +44,15 @@ export function openFile(given: string): OpenFile {
 export function cannotOpen(path: string, error: unknown): DatabaseError {
   const { kind, message } = databaseError(error, 'write');
   return new DatabaseError(kind, `cannot open the SQLite file '${path}': ${message}`, { cause: error });
+}
+
+/** Undefined where there is none, or where the process cannot see it. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Two names of one file are one file, and have one lock. */

@@ -18,6 +18,8 @@ export interface TransactionParts {
   readonly open: ControlledTransaction<unknown>;
   readonly signal: AbortSignal;
   readonly share: FairShare;
+  /** Throws 'unavailable' where a commit would be lost. */
+  readonly refuseLost: () => void;
   /** Called once, when the connection is free again. */
   readonly ended: (transaction: SqliteTransaction, outcome: Outcome) => void;
 }
@@ -59,8 +61,9 @@ export class SqliteTransaction implements Transaction {
   async commit(last: readonly Statement[] = []): Promise<void> {
     for (const statement of last) await this.execute(statement);
     if (this.#over) throw this.#over;
-    const { connection, open } = this.#parts;
+    const { mode, connection, open, refuseLost } = this.#parts;
     try {
+      if (mode === 'write') refuseLost();
       await this.#end(ENDED, () => connection.commit(open), 'committed');
     } catch (error) {
       const why = databaseError(error, 'commit');

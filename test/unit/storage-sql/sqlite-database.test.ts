@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -386,5 +387,30 @@ describe('the SQLite database', () => {
       rmSync(path);
       await assert.rejects(database.ping(NEVER), is('unavailable', /removed or replaced/));
     });
+
+    for (const [what, change] of [
+      ['moved away', () => renameSync(path, join(folder, 'gone.db'))],
+      ['replaced', () => (renameSync(path, join(folder, 'gone.db')), writeFileSync(path, ''))],
+    ] as const)
+      it(`acknowledges nothing while it is ${what}, also of a transaction that had begun, and has all else when it is back`, async () => {
+        const database = await withTable();
+        const session = database.session(NEVER);
+        await run(session, 'insert into t values (?, ?)', 'kept', 0);
+        const [write, read] = [await database.begin('write', NEVER), await database.begin('read', NEVER)];
+        await run(write, 'insert into t values (?, ?)', 'lost', 1);
+        change();
+        const gone = is('unavailable', /removed or replaced/);
+        await assert.rejects(write.commit(), gone);
+        await read.rollback();
+        await assert.rejects(run(session, 'insert into t values (?, ?)', 'lost', 2), gone);
+        await assert.rejects(run(session, 'select * from t'), gone);
+        for (const mode of ['read', 'write'] as const) await assert.rejects(database.begin(mode, NEVER), gone);
+        renameSync(join(folder, 'gone.db'), path);
+        const rows = await run(session, 'select id from t');
+        assert.deepEqual(
+          rows.map(({ id }) => id),
+          ['kept'],
+        );
+      });
   });
 });
