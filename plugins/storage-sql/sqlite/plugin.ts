@@ -55,10 +55,15 @@ export default definePlugin({
         const declared = declarationsOf(collected);
         database = await SqliteDatabase.open(config);
         const apply = appliedAtStart(config);
-        const prepared = await prepare(database, declared, { apply, transact: transact(database), signal });
-        if (!prepared.ready || prepared.storeId === undefined) throw new Error(explain(prepared.pending));
+        const { ready, storeId, applied, pending } = await prepare(database, declared, {
+          apply,
+          transact: transact(database),
+          signal,
+        });
+        if (!ready || storeId === undefined) throw new Error(explain(pending));
         const held = declared.tables.map(({ value }) => value);
-        sqlite.open(database, held, prepared.storeId);
+        sqlite.open(database, held, storeId);
+        log.info({ path: database.path, changes: applied.steps.map(({ what }) => what) }, 'SQLite is open');
       },
     };
   },
