@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
@@ -120,7 +121,22 @@ function sslOptions({ ssl, host }: PostgresSettings): object | false {
       };
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
+
+/** What TLS finds no certificate in, it takes without a word, and then trusts nobody. */
 function readAuthority(file: string): string {
+  const text = readText(file);
+  const certificates = text.match(CERTIFICATE) ?? [];
+  try {
+    for (const one of certificates) new X509Certificate(one);
+  } catch (error) {
+    throw new Error('the file of POSTGRES_SSL_CA holds a certificate that is damaged', { cause: error });
+  }
+  if (certificates.length === 0) throw new Error('the file of POSTGRES_SSL_CA holds no certificate (PEM)');
+  return text;
+}
+
+function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import type { HealthCheck } from '../../../core/contracts/health.ts';
 import type { Store } from '../../../core/contracts/store.ts';
@@ -192,6 +192,20 @@ describe('storage-postgres', () => {
   it('does not start with a certificate that cannot be read', async () => {
     const config = { ...settings, ssl: { mode: 'verify-full', caFile: '/not/there.pem' } };
     await assert.rejects(setUp(plugin, { config }), /POSTGRES_SSL_CA cannot be read: ENOENT/);
+  });
+
+  it('does not start with a file that holds no certificate, or a damaged one', async () => {
+    const caFile = join(mkdtempSync(join(tmpdir(), 'tracker-ca-')), 'ca.pem');
+    const config = { ...settings, ssl: { mode: 'verify-full', caFile } };
+    for (const [text, says] of [
+      ['', /^Error: the file of POSTGRES_SSL_CA holds no certificate \(PEM\)$/],
+      ['dear diary', /POSTGRES_SSL_CA holds no certificate/],
+      ['-----BEGIN CERTIFICATE-----\nZGVhcg==\n-----END CERTIFICATE-----\n', /POSTGRES_SSL_CA holds a .* damaged/],
+    ] as const) {
+      writeFileSync(caFile, text);
+      await assert.rejects(setUp(plugin, { config }), says);
+    }
+    rmSync(dirname(caFile), { recursive: true });
   });
 
   it('does not start with two tables of one name, and says whose they are', async () => {
