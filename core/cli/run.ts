@@ -32,7 +32,7 @@ export async function run({ entries, values }: Settings): Promise<number> {
     process.stderr.write(`${error.message}\n`);
     return code === 0 && error.problems.every((one) => one.code === 'CALLED_OFF') ? 0 : 1;
   }
-  log.info({ ms: Math.round(performance.now()), plugins: running.plan.plugins.length }, 'ready');
+  log.info({ ms: Math.round(performance.now()), plugins: running.plan.plugins.length }, 'started');
   module.flushCompileCache();
   await new Promise<void>((resolve) => {
     if (asked.signal.aborted) resolve();

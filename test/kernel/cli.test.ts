@@ -77,25 +77,25 @@ describe('tracker', () => {
 
   describe('run', () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      it(`is ready, and at ${signal} drains, releases and exits with 0`, async () => {
+      it(`starts, and at ${signal} drains, releases and exits with 0`, async () => {
         const run = tracker(['run'], onlyPlugins(`use: ${fixture('hello.ts')}`));
-        const ready = await run.says('ready');
-        assert.equal(ready['plugins'], 1);
-        assert.ok(Number(ready['ms']) > 0);
+        const started = await run.says('started');
+        assert.equal(started['plugins'], 1);
+        assert.ok(Number(started['ms']) > 0);
         run.child.kill(signal);
         assert.deepEqual(await run.exit, { code: 0, stdout: (await run.exit).stdout, stderr: '' });
-        assert.deepEqual(run.messages(), ['hello', 'ready', 'stopping', 'drained', 'released', 'stopped']);
+        assert.deepEqual(run.messages(), ['hello', 'started', 'stopping', 'drained', 'released', 'stopped']);
         assert.equal(run.logged().find((line) => line.msg === 'stopping')?.['reason'], signal);
       });
 
     it('is what happens without a command', async () => {
       const run = tracker([], onlyPlugins(`use: ${fixture('hello.ts')}`));
-      await run.says('ready');
+      await run.says('started');
     });
 
     it('exits at once at a second signal, though a plugin hangs', async () => {
       const run = tracker(['run'], onlyPlugins(`use: ${fixture('hangs.ts')}`));
-      await run.says('ready');
+      await run.says('started');
       run.child.kill('SIGTERM');
       await run.says('hanging');
       const again = setInterval(() => run.child.kill('SIGTERM'), 50);
@@ -262,7 +262,7 @@ describe('tracker', () => {
       // There is a package for Linux only; elsewhere the next test holds.
       if (!bundled) this.skip();
       const run = tracker(['run'], onlyPlugins(`use: ${fixture('hello.ts')}`), {}, onOldNode);
-      const { pid } = await run.says('ready');
+      const { pid } = await run.says('started');
       assert.notEqual(pid, run.child.pid);
       run.child.kill('SIGTERM');
       assert.equal((await run.exit).code, 0);
@@ -273,7 +273,7 @@ describe('tracker', () => {
     it('leaves no server behind when it is killed', async function () {
       if (!bundled) this.skip();
       const run = tracker(['run'], onlyPlugins(`use: ${fixture('hello.ts')}`), {}, onOldNode);
-      await run.says('ready');
+      await run.says('started');
       run.child.kill('SIGKILL');
       assert.equal((await run.says('stopped'))['reason'], 'the end of its launcher');
     });

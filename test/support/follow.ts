@@ -83,7 +83,7 @@ async function runCommands(commands: string, cwd: string, env: Record<string, st
   }
 }
 
-/** Settles when the tracker says that it is ready. */
+/** Settles when the tracker says that it has started. */
 async function startTracker(commands: string, cwd: string, env: Record<string, string>): Promise<ChildProcess> {
   const child = spawn('bash', ['-c', commands], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
@@ -91,7 +91,7 @@ async function startTracker(commands: string, cwd: string, env: Record<string, s
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
       out += chunk;
-      if (out.includes('"msg":"ready"')) ready.resolve();
+      if (out.includes('"msg":"started"')) ready.resolve();
     });
   child.once('close', () => ready.reject(new Error(`the tracker ended before it was ready:\n${commands}\n${out}`)));
   await ready.promise;

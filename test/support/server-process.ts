@@ -40,7 +40,7 @@ export async function startServer(
       const line = JSON.parse(text);
       if (line.msg === 'gRPC is listening') ports.grpc = Number(/\d+$/.exec(line.address)?.[0]);
       if (line.msg === 'serving HTTP') ports.http = line.port;
-      if (line.msg === 'ready') resolve();
+      if (line.msg === 'started') resolve();
       if (line.level === 'warn' || line.level === 'error') complaints.push(text);
     });
   });
