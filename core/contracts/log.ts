@@ -97,16 +97,24 @@ export interface HistoryQuery {
   readonly after?: string;
 }
 
+/** A place in the log, by the event that is there. Where there is none, `seq` is 0 and `id` ''. */
+export interface Position {
+  readonly seq: number;
+  readonly id: string;
+}
+
 export interface ChangeLog {
   /** The id of the store whose log this is; a position of another store's log means nothing here. */
   storeId(): string;
   /** The seq of the newest event, 0 when there is none. */
   head(): Promise<number>;
+  /** The newest event, or the newest up to a seq, of those that are kept. */
+  newest(upTo?: number): Promise<Position>;
   /**
-   * The same as a transaction sees it, with the ids of the events that it sees and that have no seq yet: what they did
-   * is in its snapshot, and they follow later.
+   * The newest event that a transaction sees, with the ids of the events that it sees and that have no seq yet: what they
+   * did is in its snapshot, and they follow later.
    */
-  headIn(tx: ReadTransaction): Promise<{ readonly seq: number; readonly pending: ReadonlySet<string> }>;
+  headIn(tx: ReadTransaction): Promise<Position & { readonly pending: ReadonlySet<string> }>;
   /**
    * The events after a position, in order. Ends between transactions, so it may return a few more than `limit`
    * (default 500); fewer are all that followed. Throws `logTrimmed` where events after the position are no longer kept.

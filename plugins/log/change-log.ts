@@ -7,6 +7,7 @@ import {
   type HistoryQuery,
   historyTable,
   logTrimmed,
+  type Position,
 } from '../../core/contracts/log.ts';
 import { and, eq, isNull, type Order, range } from '../../core/contracts/query.ts';
 import type { ReadTransaction, Store, TableReader } from '../../core/contracts/store.ts';
@@ -33,7 +34,11 @@ export class StoreChangeLog {
     return this.#store.read((tx) => newestSeq(tx.table(changesTable)));
   }
 
-  async headIn(tx: ReadTransaction): Promise<{ readonly seq: number; readonly pending: ReadonlySet<string> }> {
+  newest(upTo?: number): Promise<Position> {
+    return this.#store.read((tx) => newest(tx.table(changesTable), upTo));
+  }
+
+  async headIn(tx: ReadTransaction): Promise<Position & { readonly pending: ReadonlySet<string> }> {
     const table = tx.table(changesTable);
     const pending = new Set<string>();
     for (let last: string | undefined, more = this.#store.shared; more; ) {
@@ -43,7 +48,7 @@ export class StoreChangeLog {
       last = page.rows.at(-1)?.id ?? last;
       more = page.next !== undefined;
     }
-    return { seq: await newestSeq(table), pending };
+    return { ...(await newest(table)), pending };
   }
 
   async read({
@@ -102,9 +107,14 @@ export class StoreChangeLog {
 }
 
 export async function newestSeq(table: TableReader<typeof changesTable>): Promise<number> {
+  return (await newest(table)).seq;
+}
+
+async function newest(table: TableReader<typeof changesTable>, upTo?: number): Promise<Position> {
   const orderBy = { columns: ['seq'], descending: true };
-  const page = await table.find({ where: range('seq', { gte: 0 }), orderBy, limit: 1 });
-  return page.rows[0]?.seq ?? 0;
+  const where = range('seq', { gte: 0, ...(upTo === undefined ? {} : { lte: upTo }) });
+  const [row] = (await table.find({ where, orderBy, limit: 1 })).rows;
+  return { seq: row?.seq ?? 0, id: row?.id ?? '' };
 }
 
 /** Only from the beginning on are events deleted: where one up to the position is left, none is missing after it. */

@@ -3,7 +3,7 @@ import { changeLog } from '../../core/contracts/log.ts';
 import apiPlugin from '../../plugins/api/plugin.ts';
 import logPlugin from '../../plugins/log/plugin.ts';
 import projectPlugin from '../../plugins/project/plugin.ts';
-import { ResumeTokens } from '../../plugins/project/stream/resume-token.ts';
+import { placeOf, ResumeTokens } from '../../plugins/project/stream/resume-token.ts';
 import { Issue } from '../../proto/gen/issue/v1/issue.ts';
 import {
   Project,
@@ -198,7 +198,7 @@ describe('StreamProjectUpdates', () => {
   it('refuses what is no token, one of another store, one ahead of the log, and one beside a snapshot', async () => {
     const log = await orderedLog(tracker);
     const tokens = new ResumeTokens(log.storeId());
-    const token = tokens.write(await log.head());
+    const token = tokens.write(placeOf(await log.newest()));
     const ends = async (request: Parameters<typeof streamUpdates>[1]) => {
       const { code, reason } = await open(request).ended;
       return [code, reason];
@@ -206,9 +206,12 @@ describe('StreamProjectUpdates', () => {
     const damaged = `${token.slice(0, 4)}${token[4] === 'A' ? 'B' : 'A'}${token.slice(5)}`;
     for (const resumeToken of ['x', damaged, `${token}=`, token.slice(1)])
       assert.deepEqual(await ends({ resumeToken }), [3, 'INVALID_FIELD'], resumeToken);
-    const other = new ResumeTokens('another').write(0);
+    const other = new ResumeTokens('another').write(placeOf({ seq: 0, id: '' }));
     assert.deepEqual(await ends({ resumeToken: other }), [11, 'RESUME_TOKEN_OF_ANOTHER_STORE']);
-    assert.deepEqual(await ends({ resumeToken: tokens.write(10) }), [11, 'RESUME_TOKEN_AHEAD']);
+    assert.deepEqual(await ends({ resumeToken: tokens.write(placeOf({ seq: 10, id: '' })) }), [
+      11,
+      'RESUME_TOKEN_AHEAD',
+    ]);
     assert.deepEqual(await ends({ resumeToken: token, includeSnapshot: true }), [3, 'INVALID_FIELD']);
   });
 
@@ -249,7 +252,7 @@ describe('StreamProjectUpdates with small bounds', () => {
     const first = await stream.until(is('heartbeat'));
     await tracker.http('POST', '/v1/issues', { projectId: b, summary: 'Elsewhere' });
     const log = await orderedLog(tracker);
-    const token = new ResumeTokens(log.storeId()).write(await log.head());
+    const token = new ResumeTokens(log.storeId()).write(placeOf(await log.newest()));
     await stream.until(({ resumeToken }) => resumeToken === token);
     assert.notEqual(first.resumeToken, token);
     assert.ok(stream.messages.length >= 2 && stream.messages.every(is('heartbeat')));
@@ -278,6 +281,23 @@ describe('StreamProjectUpdates with small bounds', () => {
     await anew.until(is('heartbeat'));
     assert.equal(anew.messages.filter(is('snapshot')).length, 20);
     anew.close();
+    await tracker.stop();
+  });
+
+  it('resumes from a token whose own event is no longer kept, where all that followed it is', async () => {
+    const tracker = await start({ maxEvents: 1, trimMs: 10 }, {});
+    await tracker.http('POST', '/v1/projects', { name: 'Core', key: 'CORE' });
+    const log = await orderedLog(tracker);
+    const { seq } = await log.newest();
+    const stream = streamUpdates(tracker.grpcPort, {});
+    const { resumeToken } = await stream.until(is('heartbeat'));
+    stream.close();
+    await tracker.http('POST', '/v1/users', { name: 'Test', email: 'test@example.com' });
+    while ((await log.newest(seq)).seq > 0) await new Promise(setImmediate);
+    const resumed = streamUpdates(tracker.grpcPort, { resumeToken });
+    const now = await resumed.until(is('heartbeat'));
+    assert.equal(now.resumeToken, new ResumeTokens(log.storeId()).write(placeOf(await log.newest())));
+    resumed.close();
     await tracker.stop();
   });
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type ServerProcess, startServer } from '../support/server-process.ts';
 import { onlyOn } from '../support/stores.ts';
+import { streamUpdates } from '../support/update-stream.ts';
 
 const WRITERS = 8;
 const KILLS = 3;
@@ -109,6 +110,44 @@ describe('the tracker on a SQLite file', function () {
     servers.delete(first);
     const second = await start();
     assert.equal((await request(second, 'GET', '/v1/users')).status, 200);
+  });
+
+  it('is restored from a backup: a token of the stream from before it is good, one from after it is refused', async () => {
+    const create = async (name: string) => {
+      const answer = await request(server, 'POST', '/v1/projects', { name });
+      assert.equal(answer.status, 200);
+    };
+    const follow = async (resumeToken: string) => {
+      const stream = streamUpdates(server.grpcPort, { resumeToken });
+      const { ended } = stream;
+      const reached = stream.until(({ message }) => message?.$case === 'heartbeat').then((one) => one.resumeToken);
+      const how = await Promise.race([reached.catch(() => ended), ended]);
+      stream.close();
+      return typeof how === 'string' ? how : how.reason;
+    };
+    const head = () => follow('');
+    const stop = async () => {
+      await server.stop();
+      servers.delete(server);
+    };
+    const backup = join(folder, 'backup.db');
+    let server = await start();
+    const empty = await head();
+    await create('Before');
+    const before = await head();
+    await stop();
+    copyFileSync(path, backup);
+    server = await start();
+    await create('Lost');
+    const lost = await head();
+    await stop();
+    copyFileSync(backup, path);
+    server = await start();
+    assert.equal(await follow(lost), 'RESUME_TOKEN_AHEAD');
+    for (const name of ['Another', 'One more']) await create(name);
+    assert.equal(await follow(lost), 'RESUME_TOKEN_OF_ANOTHER_HISTORY');
+    const now = await head();
+    for (const token of [empty, before, now]) assert.equal(await follow(token), now);
   });
 
   it('says in one line what is wrong with the file, and ends with code 1', async () => {

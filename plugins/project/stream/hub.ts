@@ -3,7 +3,7 @@ import { toTimestamp } from '../../../core/lib/time.ts';
 import { StreamProjectUpdatesResponse } from '../../../proto/gen/project/v1/project.ts';
 import type { Entities } from './entities.ts';
 import { liveEvents } from './live-event.ts';
-import { ResumeTokens } from './resume-token.ts';
+import { type Place, placeOf, ResumeTokens } from './resume-token.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** So many streams at most write in one turn of the event loop. */
@@ -27,7 +27,7 @@ export class Hub {
   readonly #subscribers = new Map<Subscriber, () => void>();
   #due: Subscriber[] = [];
   #isWaking = false;
-  #last: number | undefined;
+  #last: Place | undefined;
   #tokens: ResumeTokens | undefined;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: { readonly seq: number; readonly at: number; readonly bytes: Uint8Array } | undefined;
@@ -82,12 +82,13 @@ export class Hub {
     return true;
   }
 
-  /** A heartbeat that says that nothing is missing up to a position; encoded once for all who are there. */
-  heartbeat(seq: number): Uint8Array {
+  /** A heartbeat that says that nothing is missing up to a place; encoded once for all who are there. */
+  heartbeat(place: Place): Uint8Array {
+    const { seq } = place;
     const at = Date.now();
     if (this.#heartbeat?.seq !== seq || at - this.#heartbeat.at > this.options.heartbeatMs * BEAT_PRECISION) {
       const bytes = StreamProjectUpdatesResponse.encode({
-        resumeToken: this.tokens.write(seq),
+        resumeToken: this.tokens.write(place),
         message: { $case: 'heartbeat', value: { time: toTimestamp(at * 1000) } },
       }).finish();
       this.#heartbeat = { seq, at, bytes };
@@ -95,15 +96,15 @@ export class Hub {
     return this.#heartbeat.bytes;
   }
 
-  /** Up to where a subscriber for which nothing waits has had everything. */
-  get followed(): number {
-    return this.#log.followed() ?? 0;
+  /** The later of the two: this one, and up to where a subscriber for which nothing waits has had everything. */
+  reached(place: Place): Place {
+    return this.#last && this.#last.seq > place.seq ? this.#last : place;
   }
 
   #deliver(changes: readonly Change[]): void {
     // What lies between may be a gap of the order itself, or have been deleted before it was read: the log knows.
-    const isGap = this.#last !== undefined && changes[0]!.seq > this.#last + 1;
-    this.#last = changes.at(-1)!.seq;
+    const isGap = this.#last !== undefined && changes[0]!.seq > this.#last.seq + 1;
+    this.#last = placeOf(changes.at(-1)!);
     if (this.#subscribers.size === 0) return;
     const events = liveEvents(changes, this.entities);
     for (const [subscriber, tooSlow] of this.#subscribers) {

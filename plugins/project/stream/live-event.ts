@@ -4,7 +4,7 @@ import { toTimestamp } from '../../../core/lib/time.ts';
 import type { Any } from '../../../proto/gen/google/protobuf/any.ts';
 import { type ProjectUpdate, StreamProjectUpdatesResponse } from '../../../proto/gen/project/v1/project.ts';
 import type { Entities } from './entities.ts';
-import type { ResumeTokens } from './resume-token.ts';
+import { type Place, placeOf, type ResumeTokens } from './resume-token.ts';
 
 const SCOPE = `${projectScopes.name}/`;
 
@@ -12,13 +12,13 @@ const SCOPE = `${projectScopes.name}/`;
 export class LiveEvent {
   readonly projectId: string;
   readonly change: Change;
-  /** The seq of the last event of its transaction, also where that is no change in a project. */
-  readonly end: number;
+  /** The last event of its transaction, also where that is no change in a project. */
+  readonly end: Place;
   readonly #entities: Entities;
   #bytes: Uint8Array | undefined;
   #last: Uint8Array | undefined;
 
-  constructor(change: Change, end: number, entities: Entities) {
+  constructor(change: Change, end: Place, entities: Entities) {
     this.projectId = change.scope.slice(SCOPE.length);
     this.change = change;
     this.end = end;
@@ -48,7 +48,7 @@ export function liveEvents(changes: readonly Change[], entities: Entities): read
     const { transaction } = changes[begin]!;
     let next = begin + 1;
     while (next < changes.length && changes[next]!.transaction === transaction) next++;
-    const end = changes[next - 1]!.seq;
+    const end = placeOf(changes[next - 1]!);
     for (; begin < next; begin++) {
       const change = changes[begin]!;
       if (change.scope.startsWith(SCOPE)) events.push(new LiveEvent(change, end, entities));

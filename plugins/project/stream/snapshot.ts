@@ -7,6 +7,7 @@ import { StreamProjectUpdatesResponse } from '../../../proto/gen/project/v1/proj
 import { type ProjectView, projectOf } from '../messages.ts';
 import { projectsTable } from '../tables.ts';
 import type { LiveEvent } from './live-event.ts';
+import { type Place, placeOf } from './resume-token.ts';
 
 const PAGE = 200;
 const NOT_ORDERED_MS = 10;
@@ -17,7 +18,7 @@ const NOT_ORDERED_MS = 10;
  */
 export class Snapshot {
   /** Where the log is to be read from. */
-  after = 0;
+  after: Place = placeOf({ seq: 0, id: '' });
   readonly #store: Store;
   readonly #log: ChangeLog;
   readonly #projects: ReadonlySet<string> | undefined;
@@ -39,7 +40,7 @@ export class Snapshot {
         async (tx) => ({ ...(await this.#page(tx, cursor)), head: await this.#log.headIn(tx) }),
         { signal },
       );
-      if (isFirst) this.after = page.head.seq;
+      if (isFirst) this.after = placeOf(page.head);
       this.#end = page.head.seq;
       pending = page.head.pending;
       for (const { row, scope } of page.views) this.#revisions.set(row.id, scope.revision);

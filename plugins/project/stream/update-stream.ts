@@ -8,7 +8,7 @@ import type { StreamProjectUpdatesRequest } from '../../../proto/gen/project/v1/
 import { projectsTable } from '../tables.ts';
 import type { Hub } from './hub.ts';
 import { type LiveEvent, liveEvents } from './live-event.ts';
-import { tokenAhead, tokenExpired } from './resume-token.ts';
+import { type Place, placeOf, tokenAhead, tokenExpired, tokenOfAnotherHistory } from './resume-token.ts';
 import { Snapshot } from './snapshot.ts';
 import { Subscriber } from './subscriber.ts';
 
@@ -25,7 +25,7 @@ export class UpdateStream {
   /** While its pages may have shown what the log tells; until then nobody can go on from where it is. */
   #snapshot: Snapshot | undefined;
   /** Everything up to here has been handed on, for whoever resumes. */
-  #sent: number | undefined;
+  #sent: Place | undefined;
 
   constructor(store: Store, log: ChangeLog, hub: Hub, call: Call, projectIds: readonly string[]) {
     this.#store = store;
@@ -53,11 +53,11 @@ export class UpdateStream {
     try {
       while (!subscriber.isOver) {
         // Pages of the log, until its end is reached.
-        while (this.#snapshot || !this.#hub.join(subscriber, after, tooSlow)) {
-          const changes = await this.#read(after);
+        while (this.#snapshot || !this.#hub.join(subscriber, after.seq, tooSlow)) {
+          const changes = await this.#read(after.seq);
           for (const bytes of this.#take(liveEvents(changes, this.#hub.entities), after)) yield bytes;
-          after = changes.at(-1)?.seq ?? after;
-          if (this.#snapshot?.isPast(after)) this.#snapshot = undefined;
+          if (changes.length > 0) after = placeOf(changes.at(-1)!);
+          if (this.#snapshot?.isPast(after.seq)) this.#snapshot = undefined;
           else if (changes.length === 0) await pause(NOT_FOLLOWED_MS, this.#call.signal);
           if (!this.#snapshot) this.#sent = after;
           if (!this.#snapshot && this.#hub.isBeatDue(subscriber)) yield this.#hub.heartbeat(after);
@@ -68,10 +68,11 @@ export class UpdateStream {
           const events = subscriber.take();
           if (events) {
             for (const bytes of this.#take(events, after)) yield bytes;
-            after = Math.max(after, events.at(-1)!.end);
+            const { end } = events.at(-1)!;
+            if (end.seq > after.seq) after = end;
             this.#sent = after;
           } else if (subscriber.takeBeat()) {
-            after = Math.max(after, this.#hub.followed);
+            after = this.#hub.reached(after);
             this.#sent = after;
             yield this.#hub.heartbeat(after);
           } else await subscriber.wait();
@@ -83,15 +84,19 @@ export class UpdateStream {
   }
 
   /** Where to read the log from. */
-  async #begin({ resumeToken, includeSnapshot }: StreamProjectUpdatesRequest): Promise<number> {
+  async #begin({ resumeToken, includeSnapshot }: StreamProjectUpdatesRequest): Promise<Place> {
     if (resumeToken !== '' && includeSnapshot)
       throw invalidField('include_snapshot', 'must be false where there is a resume_token');
-    const seq = resumeToken === '' ? undefined : this.#hub.tokens.read(resumeToken);
+    const from = resumeToken === '' ? undefined : this.#hub.tokens.read(resumeToken);
     // A scope outlives its project, and so the streams that are told of the project's end.
-    await this.#require(seq === undefined ? projectsTable : projectScopes);
-    const head = await this.#log.head();
-    if (seq !== undefined && seq > head) throw tokenAhead();
-    return seq ?? head;
+    await this.#require(from ? projectScopes : projectsTable);
+    const head = await this.#log.newest();
+    if (!from) return placeOf(head);
+    if (from.seq > head.seq) throw tokenAhead();
+    const there = placeOf(await this.#log.newest(from.seq));
+    // Where nothing is kept up to it, nobody can tell: what followed may be there, or the log refuses.
+    if (there.seq > 0 && (there.seq !== from.seq || there.mark !== from.mark)) throw tokenOfAnotherHistory();
+    return from;
   }
 
   async #require(table: typeof projectsTable | typeof projectScopes): Promise<void> {
@@ -124,7 +129,7 @@ export class UpdateStream {
   }
 
   /** The messages of those events that this stream wants and has not had. The last of each transaction has a token. */
-  *#take(events: readonly LiveEvent[], after: number): Generator<Uint8Array, void, undefined> {
+  *#take(events: readonly LiveEvent[], { seq: after }: Place): Generator<Uint8Array, void, undefined> {
     for (let i = this.#wanted(events, 0, after); i < events.length; ) {
       const event = events[i]!;
       i = this.#wanted(events, i + 1, after);
