@@ -87,6 +87,7 @@ const commands: Readonly<
       ...(count > 0 ? [`changes to make: ${count}`] : []),
       ...(plan.migrations.length > 0 ? [`data migrations to run: ${plan.migrations.length}`] : []),
     ];
+    if (plan.absent !== undefined) process.stdout.write(`${plan.absent}\n`);
     process.stdout.write(`schema: ${parts.join(', ') || 'up to date'}\n`);
     for (const { id, at } of await schema.done(never())) process.stdout.write(`data migration ${id}: run at ${at}\n`);
     for (const id of plan.migrations) process.stdout.write(`data migration ${id}: to be run\n`);
@@ -96,8 +97,9 @@ const commands: Readonly<
 
 const never = (): AbortSignal => new AbortController().signal;
 
-function describe({ steps, migrations, problems, left }: MigrationPlan, otherwise: string): string {
+function describe({ absent, steps, migrations, problems, left }: MigrationPlan, otherwise: string): string {
   const lines = [
+    ...(absent === undefined ? [] : [absent]),
     ...steps.flatMap(({ what, sql, destructive, required }) => [
       `${what}${destructive ? ` (loses data: ${required ? 'needs' : 'left as it is without'} --allow-destructive)` : ''}`,
       ...sql.map((statement) => `    ${statement};`),

@@ -43,6 +43,8 @@ export interface MigrationStep {
 }
 
 export interface MigrationPlan {
+  /** Where there is no database yet, and `apply` makes it: a line that says so. */
+  readonly absent?: string;
   /** In order, without those of data migrations that are still to come. */
   readonly steps: readonly MigrationStep[];
   /** Data migrations that were not run, '<plugin>/<id>', in order. */

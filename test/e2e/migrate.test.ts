@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -22,7 +22,7 @@ for (const kind of ['sqlite', 'postgres'])
     before(async function () {
       onlyOn(this, 'memdb', 'it opens the stores that it tests itself');
       folder = mkdtempSync(join(tmpdir(), 'tracker-migrate-'));
-      place = { DB_TYPE: 'sqlite', SQLITE_PATH: join(folder, 'tracker.db') };
+      place = { DB_TYPE: 'sqlite', SQLITE_PATH: join(folder, 'data', 'tracker.db') };
       if (kind === 'sqlite') return;
       const database = await (await postgres(this)).createDatabase();
       place = database.variables;
@@ -58,10 +58,18 @@ for (const kind of ['sqlite', 'postgres'])
     };
 
     it('begins with an empty database, of which everything is to be made', async () => {
+      const status = await migrate(1, 'status');
+      assert.deepEqual([status.code, status.stderr], [3, '']);
       const plan = await migrate(1, 'plan');
       assert.deepEqual([plan.code, plan.stderr], [3, '']);
+      // Looking makes nothing.
+      assert.deepEqual(readdirSync(folder), ['v1.yaml']);
+      const absent = kind === 'sqlite' ? `there is no file '${place['SQLITE_PATH']}': apply makes it\n` : '';
+      assert.ok(plan.stdout.startsWith(absent), plan.stdout);
+      assert.ok(status.stdout.startsWith(`${absent}schema: changes to make: `), status.stdout);
       assert.match(plan.stdout, /^create table marks\n {4}CREATE TABLE "marks" \(.*\).*;$/m);
-      assert.deepEqual(await migrate(1, 'apply'), { ...plan, code: 0 });
+      const stdout = plan.stdout.slice(absent.length);
+      assert.deepEqual(await migrate(1, 'apply'), { code: 0, stdout, stderr: '' });
       assert.deepEqual(await migrate(1, 'plan'), { code: 0, stdout: 'nothing to migrate\n', stderr: '' });
       assert.equal(await serves(1), true);
     });

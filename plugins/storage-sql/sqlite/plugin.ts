@@ -7,10 +7,10 @@ import { definePlugin } from '../../../core/kernel/index.ts';
 import type { Database } from '../database.ts';
 import { appliedAtStart, declarationsOf, transactOn } from '../schema/at-start.ts';
 import { explain } from '../schema/explain.ts';
-import { migratorOf } from '../schema/migrator.ts';
 import { prepare } from '../schema/prepare.ts';
 import { SqlStore } from '../store/sql-store.ts';
 import { SqliteDatabase } from './database.ts';
+import { schemaOfFile } from './schema-of-file.ts';
 import { settings } from './settings.ts';
 
 export default definePlugin({
@@ -49,7 +49,7 @@ export default definePlugin({
       },
     });
     return {
-      provides: { store: sqlite, schema: migratorOf(() => SqliteDatabase.open(config), transact) },
+      provides: { store: sqlite, schema: schemaOfFile(config, transact) },
       // What is wrong with the file here and now is for the operator, who reads why the start failed.
       async start(collected, signal) {
         const declared = declarationsOf(collected);
