@@ -87,13 +87,20 @@ export class PostgresTransaction implements Transaction {
     this.#signal.removeEventListener('abort', this.#abort);
     const { client } = this.#held;
     const wasAlive = client.alive;
-    const cancel = () => client.cancel();
+    let patience: NodeJS.Timeout | undefined;
+    const waitForEnd = () => {
+      clearTimeout(patience);
+      patience = setTimeout(() => client.destroy(), ENDING_MS);
+    };
+    const cancel = () => {
+      client.cancel();
+      waitForEnd();
+    };
     if (last.length > 0) this.#signal.addEventListener('abort', cancel);
     const answers = Promise.allSettled(last.map((statement) => this.#send(statement)));
-    let patience: NodeJS.Timeout | undefined;
     const answered = answers.then(() => {
       this.#signal.removeEventListener('abort', cancel);
-      patience = setTimeout(() => client.destroy(), ENDING_MS);
+      waitForEnd();
     });
     try {
       await this.#orm.commit(this.#held.open);
