@@ -390,7 +390,13 @@ describe('the SQLite database', () => {
 
     for (const [what, change] of [
       ['moved away', () => renameSync(path, join(folder, 'gone.db'))],
-      ['replaced', () => (renameSync(path, join(folder, 'gone.db')), writeFileSync(path, ''))],
+      [
+        'replaced',
+        () => {
+          renameSync(path, join(folder, 'gone.db'));
+          writeFileSync(path, '');
+        },
+      ],
     ] as const)
       it(`acknowledges nothing while it is ${what}, also of a transaction that had begun, and has all else when it is back`, async () => {
         const database = await withTable();
