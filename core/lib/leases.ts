@@ -1,4 +1,5 @@
 import { StoreError } from '../contracts/store.ts';
+import { turnIn } from './turn.ts';
 
 /** Leases within the process: one holder a name, the others wait in line. */
 export class Leases {
@@ -16,7 +17,7 @@ export class Leases {
     const line = this.#held.get(name);
     if (!line) this.#held.set(name, new Set());
     else if (options.wait === false) return undefined;
-    else await turnIn(line, signal);
+    else await turnIn(line, signal, calledOff);
     try {
       return await fn(signal);
     } finally {
@@ -39,22 +40,3 @@ export class Leases {
 
 const calledOff = (signal: AbortSignal): StoreError =>
   new StoreError('unavailable', 'the wait for the lease was called off', { cause: signal.reason });
-
-function turnIn(line: Set<() => void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      line.delete(turn);
-      signal.removeEventListener('abort', abort);
-    };
-    const turn = () => {
-      leave();
-      resolve();
-    };
-    const abort = () => {
-      leave();
-      reject(calledOff(signal));
-    };
-    line.add(turn);
-    signal.addEventListener('abort', abort);
-  });
-}

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { turnIn } from '../../../core/lib/turn.ts';
 import { DatabaseError } from '../database.ts';
 import type { TransactionClient } from './client.ts';
 import { databaseError } from './errors.ts';
@@ -45,7 +46,7 @@ export class Leases {
     if (!line) {
       line = { waiting: new Set(), holder: undefined, turns: 0 };
       this.#lines.set(name, line);
-    } else if (waits) await turnIn(line.waiting, signal);
+    } else if (waits) await turnIn(line.waiting, signal, calledOff);
     else return undefined;
     try {
       const session = line.holder ?? (await this.#take(name, signal, waits));
@@ -122,22 +123,3 @@ export class Leases {
 
 const calledOff = (signal: AbortSignal): DatabaseError =>
   new DatabaseError('unavailable', 'the wait for the lease was called off', { cause: signal.reason });
-
-function turnIn(line: Set<() => void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      line.delete(turn);
-      signal.removeEventListener('abort', abort);
-    };
-    const turn = () => {
-      leave();
-      resolve();
-    };
-    const abort = () => {
-      leave();
-      reject(calledOff(signal));
-    };
-    line.add(turn);
-    signal.addEventListener('abort', abort);
-  });
-}

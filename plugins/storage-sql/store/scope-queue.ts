@@ -1,4 +1,5 @@
 import { StoreError } from '../../../core/contracts/store.ts';
+import { turnIn } from '../../../core/lib/turn.ts';
 
 /** What was waited for is no longer wanted: the signal's reason, where that is a StoreError. */
 const calledOff = ({ reason }: AbortSignal): unknown =>
@@ -30,7 +31,8 @@ export class ScopeQueue {
       this.#lines.set(scope, line);
     }
     if (line.atWork < this.#most) line.atWork += 1;
-    else await turnIn(line, signal);
+    // The place passes from one to the next, so `atWork` stays as it is.
+    else await turnIn(line.waiting, signal, calledOff);
     return () => this.#giveUp(scope, line);
   }
 
@@ -43,24 +45,4 @@ export class ScopeQueue {
     line.atWork -= 1;
     if (line.atWork === 0) this.#lines.delete(scope);
   }
-}
-
-/** The place passes from one to the next, so `atWork` stays as it is. */
-function turnIn({ waiting }: Line, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      waiting.delete(turn);
-      signal.removeEventListener('abort', abort);
-    };
-    const turn = () => {
-      leave();
-      resolve();
-    };
-    const abort = () => {
-      leave();
-      reject(calledOff(signal));
-    };
-    waiting.add(turn);
-    signal.addEventListener('abort', abort);
-  });
 }
