@@ -21,6 +21,9 @@ const UNIT = ['test/*.test.ts', 'test/{kernel,unit,conformance}/**/*.test.ts'];
 const E2E = ['test/e2e/**/*.test.ts'];
 /** In milliseconds. */
 const LONGEST_RUN = 20 * 60_000;
+/** In milliseconds, after mocha has said how many tests passed. */
+const LONGEST_END = 30_000;
+const SUMMARY = /^ *\d+ passing/m;
 const AT_ONCE = Math.min(2, availableParallelism());
 
 const only = process.argv[2];
@@ -47,13 +50,20 @@ async function start({ store, files, timeoutMs }: Run, print: (text: string) => 
   const child = spawn(process.execPath, [mocha, '--timeout', String(timeoutMs), ...files], {
     env: { ...process.env, TEST_STORES: store, ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A failed test may leave something open that keeps mocha from ending.
     timeout: LONGEST_RUN,
   });
   children.add(child);
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print);
-  const [code] = await once(child, 'close');
+  // Something that a test left open keeps mocha from ending: that is a failure, and nothing to wait for.
+  let patience: NodeJS.Timeout | undefined;
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      print(text);
+      if (SUMMARY.test(text)) patience ??= setTimeout(() => child.kill(), LONGEST_END);
+    });
+  const [code, signal] = await once(child, 'close');
   children.delete(child);
+  clearTimeout(patience);
+  if (signal) print(`\n${store}: mocha was ended by ${signal}: it did not end by itself\n`);
   return code ?? 1;
 }
 

@@ -8,6 +8,14 @@ import { checkHistory, LAST, listen } from '../support/update-histories.ts';
 import { runWorkload, testSeed } from '../support/workload.ts';
 
 async function trial(trackers: readonly Tracker[]): Promise<void> {
+  try {
+    await tryOut(trackers);
+  } finally {
+    for (const tracker of trackers.toReversed()) await tracker.stop();
+  }
+}
+
+async function tryOut(trackers: readonly Tracker[]): Promise<void> {
   const seed = testSeed();
   console.log(`      TEST_SEED=${seed}`);
   const ports = () => trackers.map(({ grpcPort }) => grpcPort);
@@ -28,7 +36,6 @@ async function trial(trackers: readonly Tracker[]): Promise<void> {
     checkHistory(listener, changes, seed);
     assert.ok(listener.cuts > 2, `${listener.cuts} cuts`);
   }
-  for (const tracker of trackers.toReversed()) await tracker.stop();
 }
 
 describe('streams of updates that are cut at random and resumed', () => {
