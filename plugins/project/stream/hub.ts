@@ -28,6 +28,8 @@ export class Hub {
   #due: Subscriber[] = [];
   #isWaking = false;
   #last: Place | undefined;
+  /** Up to where the log had been followed when the first stream joined; what was delivered since then says it itself. */
+  #joinedAt: number | undefined;
   #tokens: ResumeTokens | undefined;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: { readonly seq: number; readonly at: number; readonly bytes: Uint8Array } | undefined;
@@ -60,6 +62,7 @@ export class Hub {
   join(subscriber: Subscriber, after: number, tooSlow: () => void): boolean {
     const followed = this.#log.followed();
     if (followed === undefined || after < followed) return false;
+    this.#joinedAt ??= followed;
     subscriber.isBehind = false;
     subscriber.takenAt = performance.now();
     this.#subscribers.set(subscriber, tooSlow);
@@ -103,7 +106,8 @@ export class Hub {
 
   #deliver(changes: readonly Change[]): void {
     // What lies between may be a gap of the order itself, or have been deleted before it was read: the log knows.
-    const isGap = this.#last !== undefined && changes[0]!.seq > this.#last.seq + 1;
+    const before = this.#last?.seq ?? this.#joinedAt;
+    const isGap = before !== undefined && changes[0]!.seq > before + 1;
     this.#last = placeOf(changes.at(-1)!);
     if (this.#subscribers.size === 0) return;
     const events = liveEvents(changes, this.entities);
