@@ -5,7 +5,7 @@ import { healthChecks } from '../../core/contracts/health.ts';
 import { changeLog } from '../../core/contracts/log.ts';
 import { store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
-import { invalidateChanged } from '../../core/lib/invalidation.ts';
+import { invalidateChanged, invalidateFollowed } from '../../core/lib/invalidation.ts';
 import { ReadThrough } from '../../core/lib/read-through.ts';
 import { systemClock } from '../../core/lib/time.ts';
 import { boundedMap, memoryBackend } from './backend.ts';
@@ -43,11 +43,7 @@ export default definePlugin({
       provides: { cache: memory },
       start() {
         // The log runs from its own start on, which is before this one.
-        if (deps.changeLog)
-          defer(
-            'log watch',
-            deps.changeLog.follow((changes) => invalidateChanged(memory, changes)),
-          );
+        if (deps.changeLog) defer('log watch', invalidateFollowed(memory, deps.changeLog));
       },
     };
   },

@@ -7,7 +7,7 @@ import { changeLog } from '../../core/contracts/log.ts';
 import { redis } from '../../core/contracts/redis.ts';
 import { type Store, store } from '../../core/contracts/store.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
-import { invalidateChanged } from '../../core/lib/invalidation.ts';
+import { invalidateChanged, invalidateFollowed } from '../../core/lib/invalidation.ts';
 import { onceReady } from '../../core/lib/once-ready.ts';
 import { ReadThrough } from '../../core/lib/read-through.ts';
 import { systemClock } from '../../core/lib/time.ts';
@@ -54,11 +54,7 @@ export default definePlugin({
       provides: { cache: rows },
       async start(_collected, start) {
         // The log runs from its own start on, which is before this one.
-        if (deps.changeLog)
-          defer(
-            'log watch',
-            deps.changeLog.follow((changes) => invalidateChanged(rows, changes)),
-          );
+        if (deps.changeLog) defer('log watch', invalidateFollowed(rows, deps.changeLog));
         // Until the store has a name there is nothing to look for.
         const open = () => backend.open(namespaceOf(deps.store));
         await onceReady(deps.store, open, { what: 'the cache', signal: closing.signal, start, log });

@@ -52,7 +52,10 @@ describe('the cache-memory plugin', () => {
     const commits = watch<Committed>();
     const log = watch<readonly Change[]>();
     const { instance, release } = await setUp(plugin, {
-      deps: { store: { onCommit: commits.subscribe }, changeLog: { follow: log.subscribe } },
+      deps: {
+        store: { onCommit: commits.subscribe },
+        changeLog: { follow: log.subscribe, followed: () => 10 },
+      },
       config: {},
     });
     await instance.start({}, new AbortController().signal);
@@ -77,6 +80,21 @@ describe('the cache-memory plugin', () => {
     const { cache, log } = await started();
     log.listener?.([{ entity: 'project', entityId: 'u1' } as Change]);
     assert.equal(await cache.through('user', 'u1', async () => 'new'), 'old');
+  });
+
+  it('forgets everything where events were deleted before it had read them', async () => {
+    const { cache, log } = await started();
+    const next = (seq: number) => log.listener?.([{ seq, entity: 'project', entityId: 'p1' } as Change]);
+    next(11);
+    assert.equal(await cache.through('user', 'u1', async () => 'new'), 'old');
+    next(13);
+    assert.equal(await cache.through('user', 'u1', async () => 'new'), 'new');
+  });
+
+  it('finds such a gap also in front of the first events that it hears of', async () => {
+    const { cache, log } = await started();
+    log.listener?.([{ seq: 12, entity: 'project', entityId: 'p1' } as Change]);
+    assert.equal(await cache.through('user', 'u1', async () => 'new'), 'new');
   });
 
   it('stops watching when it is released', async () => {
