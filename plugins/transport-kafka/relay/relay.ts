@@ -32,6 +32,8 @@ export interface RelayParts {
 export class Relay {
   readonly #parts: RelayParts;
   readonly #notice: Notice;
+  /** Up to where Kafka had the log when this instance last sent. */
+  #sent = 0;
   #woken = false;
   #wakeUp = () => {};
 
@@ -43,9 +45,19 @@ export class Relay {
     });
   }
 
-  /** False while events wait for Kafka here. */
-  get isWell(): boolean {
-    return !this.#notice.isAway;
+  /**
+   * False while events wait for Kafka, as far as this instance has tried. Where it has not again, because another one
+   * relays now or nothing happens, the position tells.
+   */
+  async isWell(signal: AbortSignal): Promise<boolean> {
+    if (!this.#notice.isAway) return true;
+    const { store, changeLog, prefix } = this.#parts;
+    const position = new Position(store, prefix);
+    await position.read(signal);
+    const { seq } = position;
+    if (seq <= this.#sent && seq < (await changeLog.head())) return false;
+    this.#notice.here({ seq });
+    return true;
   }
 
   /** Sends whenever this instance is the holder, until the signal is aborted. Never rejects. */
@@ -68,6 +80,7 @@ export class Relay {
     const { store, cluster, prefix, partitions } = this.#parts;
     const position = new Position(store, prefix);
     await position.read(signal);
+    this.#sent = position.seq;
     const writer = this.#parts.writer();
     const topics = eventTopics.map((name) => ({ name: cluster.topic(name), partitions }));
     const sender = new Sender(cluster, topics);
@@ -85,6 +98,7 @@ export class Relay {
         const messages = changes.map((change) => writer.write(change));
         for (const batch of batches(messages, MAX_BYTES)) await sender.send(batch, signal);
         await position.write(last.seq, signal);
+        this.#sent = last.seq;
         this.#notice.here({ seq: last.seq });
       }
     } finally {
