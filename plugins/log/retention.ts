@@ -23,7 +23,7 @@ export class Retention {
     await this.#store.lease(
       LEASE,
       async (held) => {
-        while (!held.aborted && (await this.#trimBatch(held)) === BATCH);
+        while (!held.aborted && (await this.#trimBatch(held)));
       },
       { signal, wait: false },
     );
@@ -31,9 +31,9 @@ export class Retention {
 
   /**
    * Always from the beginning on, so that what is kept has no gap, and whole transactions; the newest event stays, for
-   * the order goes on from it. Returns how many were looked at and deleted.
+   * the order goes on from it. Only a transaction of more than a page may go in parts. Returns whether there may be more.
    */
-  #trimBatch(signal: AbortSignal): Promise<number> {
+  #trimBatch(signal: AbortSignal): Promise<boolean> {
     return this.#store.write(
       async (tx) => {
         const table = tx.table(changesTable);
@@ -45,12 +45,21 @@ export class Retention {
         const before = tx.now - this.#keepMicros;
         const lastTooMany = newest - this.#maxEvents;
         const kept = rows.findIndex(({ seq, time }) => seq === newest || ((seq ?? 0) > lastTooMany && time >= before));
-        let count = kept === -1 ? rows.length : kept;
-        while (count > 0 && count < rows.length && rows[count]!.transaction === rows[count - 1]!.transaction) count--;
-        await Promise.all(rows.slice(0, count).map(({ id }) => table.delete(id)));
-        return count;
+        const isCut = kept === -1 && rows.length === BATCH;
+        // Of a page that is cut the last transaction waits for the next page, unless it is all there is.
+        const count = beginOfTransaction(rows, isCut ? rows.length - 1 : kept === -1 ? rows.length : kept);
+        const going = isCut && count === 0 ? rows : rows.slice(0, count);
+        await Promise.all(going.map(({ id }) => table.delete(id)));
+        return isCut;
       },
       { signal },
     );
   }
+}
+
+/** The place of the first event of the transaction that one is of; the end, where there is none at this place. */
+function beginOfTransaction(rows: readonly { readonly transaction: string }[], at: number): number {
+  let begin = at;
+  while (begin > 0 && rows[begin]?.transaction === rows[begin - 1]!.transaction) begin--;
+  return begin;
 }

@@ -47,6 +47,13 @@ describe('the retention of the log', () => {
     assert.equal(await store.read((tx) => tx.table(historyTable).count()), 1200);
   });
 
+  it('keeps a transaction whole also where the limit and the end of a page of deletions go through it', async () => {
+    const { store, ids } = opened;
+    await fill(store, ids[0]!, 400, 3);
+    await new Retention(store, { maxAgeMs: HOUR_MS, maxEvents: 700 }).trim(signal);
+    assert.equal((await seqs(store))[0], 499);
+  });
+
   it('deletes nothing that is young enough, and the newest event never', async () => {
     const { store, ids } = opened;
     await fill(store, ids[0]!, 10, 1);
