@@ -311,9 +311,9 @@ describe('the cache in Redis', function () {
   });
 
   describe('as a plugin', () => {
-    async function start(store: object, database = 0) {
+    async function start(store: object, { database = 0, changeLog }: { database?: number; changeLog?: object } = {}) {
       const { redis, release } = await startRedisPlugin({ address: server.address, database });
-      const made = await setUp(plugin, { deps: { store, redis }, config: { limitMs: 10_000 } });
+      const made = await setUp(plugin, { deps: { store, redis, changeLog }, config: { limitMs: 10_000 } });
       await made.instance.start({}, new AbortController().signal);
       const [check] = made.contributed.get('healthChecks') as [HealthCheck];
       const status = async () => (await check.check(new AbortController().signal)).status;
@@ -339,6 +339,25 @@ describe('the cache in Redis', function () {
       ready.resolve();
       await whenUp();
       await store(cache, 'a', 'third');
+      await close();
+    });
+
+    it('forgets everything where events were deleted before it had read them, and nothing where none is missing', async () => {
+      let tell: (changes: readonly object[]) => void = () => {};
+      const changeLog = {
+        followed: () => 10,
+        follow(listener: typeof tell) {
+          tell = listener;
+          return () => {};
+        },
+      };
+      const { cache, whenUp, close } = await start(storeNamed('trimmed'), { changeLog });
+      await whenUp();
+      await store(cache, 'a', 'old');
+      tell([{ seq: 11, entity: 'user', entityId: 'b' }]);
+      assert.equal(await cache.through('user', 'a', fail), 'old');
+      tell([{ seq: 13, entity: 'user', entityId: 'b' }]);
+      assert.equal(await cache.through('user', 'a', value('new')), 'new');
       await close();
     });
 
