@@ -15,19 +15,21 @@ const kafka = new Kafka({
 });
 const consumer = kafka.consumer({ groupId: GROUP });
 
-// An event may come again, after others that have come already: what is not newer than the newest of its project is known.
-// Keep this with the results of the work, in one transaction, and a restart does nothing twice either.
+// An event may come again, after others that have come already: what is not newer than the newest of its project that was
+// worked on is known. Keep this with the results of the work, in one transaction, and a restart does nothing twice either.
 const newest = new Map();
 
-function isKnown({ projectId, revision, ordinal }) {
-  const before = newest.get(projectId);
-  if (
-    before &&
-    (BigInt(revision) < before.revision || (BigInt(revision) === before.revision && ordinal <= before.ordinal))
-  )
-    return true;
-  newest.set(projectId, { revision: BigInt(revision), ordinal });
-  return false;
+const nameOf = ({ storeId, projectId }) => `${storeId} ${projectId}`;
+
+function isKnown(event) {
+  const before = newest.get(nameOf(event));
+  if (!before) return false;
+  const revision = BigInt(event.revision);
+  return revision < before.revision || (revision === before.revision && event.ordinal <= before.ordinal);
+}
+
+function remember(event) {
+  newest.set(nameOf(event), { revision: BigInt(event.revision), ordinal: event.ordinal });
 }
 
 // kafkajs does not start a consumer again after every crash: let whatever runs this process start it again.
@@ -46,5 +48,7 @@ await consumer.run({
     if (isKnown(event)) return;
     const what = event.after ? `${event.after.key} ${event.after.summary}` : event.entityId;
     console.log(`${event.kind} ${what}`);
+    // Only now: work that failed is given again.
+    remember(event);
   },
 });
