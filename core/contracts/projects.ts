@@ -34,6 +34,12 @@ export function countsOf({ issue_count, open_issue_count }: ProjectScope): Json 
   return { issue_count, open_issue_count };
 }
 
+/** What countsOf has put into an event's context; zeros where the event is not inside a project. */
+export function countsIn(context: Json): { readonly issueCount: number; readonly openIssueCount: number } {
+  const counts = context as { readonly issue_count?: number; readonly open_issue_count?: number } | null;
+  return { issueCount: counts?.issue_count ?? 0, openIssueCount: counts?.open_issue_count ?? 0 };
+}
+
 export type StatusCategory = 'OPEN' | 'ACTIVE' | 'DONE';
 export type Guard = 'ASSIGNEE' | 'RESOLUTION';
 

@@ -1,5 +1,5 @@
 import type { Change } from '../../../core/contracts/log.ts';
-import { projectScopes } from '../../../core/contracts/projects.ts';
+import { countsIn, projectScopes } from '../../../core/contracts/projects.ts';
 import { toTimestamp } from '../../../core/lib/time.ts';
 import type { Any } from '../../../proto/gen/google/protobuf/any.ts';
 import { type ProjectUpdate, StreamProjectUpdatesResponse } from '../../../proto/gen/project/v1/project.ts';
@@ -63,7 +63,6 @@ function tokenField(resumeToken: string): Uint8Array {
 }
 
 function updateOf(change: Change, projectId: string, entities: Entities): ProjectUpdate {
-  const counts = change.context as { readonly issue_count?: number; readonly open_issue_count?: number } | null;
   return {
     projectId,
     revision: BigInt(change.revision),
@@ -77,8 +76,7 @@ function updateOf(change: Change, projectId: string, entities: Entities): Projec
     kind: change.kind,
     changedFields: [...change.fields],
     after: afterOf(change, entities),
-    issueCount: counts?.issue_count ?? 0,
-    openIssueCount: counts?.open_issue_count ?? 0,
+    ...countsIn(change.context),
   };
 }
 

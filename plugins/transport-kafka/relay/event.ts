@@ -1,6 +1,6 @@
 import { type FileRegistry, fromBinary, toJson } from '@bufbuild/protobuf';
 import type { Change } from '../../../core/contracts/log.ts';
-import { type ChangedEntities, projectScopes } from '../../../core/contracts/projects.ts';
+import { type ChangedEntities, countsIn, projectScopes } from '../../../core/contracts/projects.ts';
 import { toTimestamp } from '../../../core/lib/time.ts';
 import { Event } from '../../../proto/gen/events/v1/events.ts';
 import type { Any } from '../../../proto/gen/google/protobuf/any.ts';
@@ -58,7 +58,6 @@ export class EventWriter {
 }
 
 function eventOf(change: Change, storeId: string, after: Any | undefined): Event {
-  const counts = change.context as { readonly issue_count?: number; readonly open_issue_count?: number } | null;
   return {
     eventId: change.id,
     transactionId: change.transaction,
@@ -74,7 +73,6 @@ function eventOf(change: Change, storeId: string, after: Any | undefined): Event
     kind: change.kind,
     changedFields: [...change.fields],
     after,
-    issueCount: counts?.issue_count ?? 0,
-    openIssueCount: counts?.open_issue_count ?? 0,
+    ...countsIn(change.context),
   };
 }
