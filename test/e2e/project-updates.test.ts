@@ -55,6 +55,25 @@ describe('StreamProjectUpdates', () => {
   const issue = async (projectId: string, summary = 'An issue'): Promise<string> =>
     (await post('/v1/issues', { projectId, summary })).issue.id;
 
+  it('tells how many issues a project has, and how many of them are open', async () => {
+    const stream = await opened();
+    const id = await project('CORE');
+    const issueId = await issue(id);
+    await issue(id);
+    await tracker.http('POST', `/v1/issues/${issueId}:transition`, { status: 'RESOLVED', resolution: 'FIXED' });
+    await stream.until(updateOf('issue', 'UPDATED'));
+    assert.deepEqual(
+      updatesIn(stream.messages).map(({ issueCount, openIssueCount }) => [issueCount, openIssueCount]),
+      [
+        [0, 0],
+        [1, 1],
+        [2, 2],
+        [2, 1],
+      ],
+    );
+    stream.close();
+  });
+
   it('tells each change with who, when, what, the entity after it and the counts', async () => {
     const stream = await opened();
     const user = (await post('/v1/users', { name: 'Test', email: 'test@example.com' })).user.id;
