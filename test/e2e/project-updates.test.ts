@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { changeLog } from '../../core/contracts/log.ts';
 import apiPlugin from '../../plugins/api/plugin.ts';
 import logPlugin from '../../plugins/log/plugin.ts';
 import projectPlugin from '../../plugins/project/plugin.ts';
@@ -281,11 +280,13 @@ describe('StreamProjectUpdates with small bounds', () => {
 
   it('says that a token has expired when what followed it is no longer kept, and how to begin anew', async () => {
     const tracker = await start({ maxEvents: 5, trimMs: 10 }, {});
+    // With so few kept, what is ordered only after a stream began can be gone before it is read.
+    await orderedLog(tracker);
     const stream = streamUpdates(tracker.grpcPort, {});
     const { resumeToken } = await stream.until(is('heartbeat'));
     stream.close();
     for (let i = 0; i < 20; i++) await tracker.http('POST', '/v1/projects', { name: `P${i}`, key: `P${i}` });
-    const log = tracker.service(changeLog);
+    const log = await orderedLog(tracker);
     while (
       await log.read({ after: 0 }).then(
         () => true,
