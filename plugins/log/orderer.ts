@@ -11,10 +11,11 @@ const LEASE = 'log.order';
 /** So many events a transaction, unless one transaction made more. */
 const BATCH = 500;
 /**
- * After a transaction it rests for so many times of what that took, and at least and at most for so many milliseconds:
- * those who commit meanwhile share the next, and on a busy machine they need what it would take from them.
+ * After a transaction it rests, for so many milliseconds an event that it ordered, and at least and at most for so many:
+ * those who commit meanwhile share the next transaction. Few a second are told at once; many a second, on a machine that
+ * needs its time for them, some tens together.
  */
-const REST = { times: 4, leastMs: 5, mostMs: 25 };
+const REST = { eachMs: 0.5, leastMs: 2, mostMs: 25 };
 const RETRY_MS = 250;
 /** For the transaction with the events of a very large one. */
 const TIMEOUT_MS = 120_000;
@@ -80,12 +81,11 @@ export class Orderer {
         await setImmediate();
         if (signal.aborted) return;
         this.#woken = false;
-        const began = performance.now();
         const { ordered, more } = await this.#order(signal);
         this.#failing = false;
         if (ordered > 0) this.#grown();
         if (more) this.#woken = true;
-        else if (ordered > 0) await pause(restAfter(performance.now() - began), signal);
+        else if (ordered > 0) await pause(restAfter(ordered), signal);
       }
     } finally {
       this.#holding = false;
@@ -118,7 +118,7 @@ export class Orderer {
   }
 }
 
-const restAfter = (ms: number): number => Math.min(Math.max(REST.times * ms, REST.leastMs), REST.mostMs);
+const restAfter = (ordered: number): number => Math.min(Math.max(REST.eachMs * ordered, REST.leastMs), REST.mostMs);
 
 const pending = (table: TableReader<typeof changesTable>, after?: Event) =>
   table.find({ where: after ? and(isNull('seq'), range('id', { gt: after.id })) : isNull('seq'), limit: BATCH });
