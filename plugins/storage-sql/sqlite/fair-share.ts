@@ -1,5 +1,5 @@
 /** Milliseconds of work without a break, after which everything else of the process gets its turn. */
-const LONGEST_STRETCH = 10;
+const LONGEST_STRETCH = 2;
 
 /**
  * What SQLite does it does on the thread of the process, and its promises are settled at once: without a break a long
