@@ -5,6 +5,8 @@ import type { Logger } from '../../core/kernel/index.ts';
 
 /** It reads so many at a time, and again at once when there were as many. */
 const BATCH = 500;
+/** Milliseconds until a read that failed is tried again, if nothing wakes it before. */
+const RETRY_MS = 250;
 
 type Listener = (changes: readonly Change[]) => void;
 
@@ -19,6 +21,7 @@ export class Tailer {
   #woken = false;
   #open = false;
   #failing = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(log: Pick<ChangeLog, 'head' | 'read'>, logger: Logger) {
     this.#log = log;
@@ -53,6 +56,7 @@ export class Tailer {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    clearTimeout(this.#retry);
     await this.#reading;
   }
 
@@ -80,9 +84,13 @@ export class Tailer {
 
   /** A store that is away fails every look, several times a second: one line when it goes, one when it is back. */
   #failed(error: unknown): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.wake();
+    }, RETRY_MS).unref();
     if (this.#failing) return;
     this.#failing = true;
-    this.#logger.warn({ err: error }, 'the change log cannot be read; each wake tries again');
+    this.#logger.warn({ err: error }, 'the change log cannot be read, and is tried again');
   }
 
   #succeeded(): void {

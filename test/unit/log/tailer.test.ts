@@ -108,6 +108,22 @@ describe('the tailer of the change log', () => {
     );
   });
 
+  it('reads again by itself after a read that failed, for where nobody else writes nothing may wake it', async () => {
+    let fails = 1;
+    const log = logOf({ fail: () => fails-- > 0 });
+    const tailer = new Tailer(log, silent);
+    await tailer.open();
+    const { promise: heard, resolve } = Promise.withResolvers<readonly Change[]>();
+    tailer.follow(resolve);
+    log.seq = 2;
+    tailer.wake();
+    assert.deepEqual(
+      (await heard).map(({ seq }) => seq),
+      [1, 2],
+    );
+    await tailer.close();
+  });
+
   it('goes on with what is left where events were deleted before it had read them', async () => {
     const log = logOf();
     const tailer = new Tailer(
