@@ -162,9 +162,7 @@ export class KafkaTransport implements Transport {
     if (this.#waiting.length >= MAX_WAITING) throw unavailable('too many messages wait for Kafka');
     const settled = Promise.withResolvers<void>();
     this.#waiting.push({ message, settled });
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = undefined;
-    });
+    this.#flushing ??= this.#flush();
     return settled.promise;
   }
 
@@ -187,6 +185,8 @@ export class KafkaTransport implements Transport {
         for (const { settled } of [...batch, ...this.#waiting.splice(0)]) settled.reject(unavailable(reason));
       }
     }
+    // In the same turn as the last look: a message that came in between would wait for the next one.
+    this.#flushing = undefined;
   }
 
   #assertOpen(): void {

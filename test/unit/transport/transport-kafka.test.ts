@@ -1,8 +1,47 @@
+import assert from 'node:assert/strict';
 import { transportConformance } from '../../../core/testing/transport-conformance.ts';
+import { Cluster, type Connected } from '../../../plugins/transport-kafka/cluster.ts';
+import { KafkaTransport } from '../../../plugins/transport-kafka/kafka-transport.ts';
 import plugin from '../../../plugins/transport-kafka/plugin.ts';
 import { kafkaSettings } from '../../../plugins/transport-kafka/settings.ts';
 import { type KafkaServer, kafka } from '../../support/services/kafka.ts';
-import { setUp } from '../plugin-context.ts';
+import { recordingLogger, setUp } from '../plugin-context.ts';
+
+/** Brokers that have taken a batch when the test says so. */
+class HeldCluster extends Cluster {
+  taken = Promise.withResolvers<void>();
+
+  override async ensure(): Promise<void> {}
+
+  override async connectProducer(): Promise<Connected> {
+    return { send: () => this.taken.promise, close: async () => {} };
+  }
+}
+
+describe('a message for Kafka', () => {
+  it('is sent whenever it comes, also in the turn in which the batch before it was taken', async () => {
+    const log = recordingLogger();
+    for (let hops = 0; hops < 40; hops++) {
+      const cluster = new HeldCluster(kafkaSettings.parse({}), log);
+      const transport = new KafkaTransport(cluster, log);
+      const first = transport.publish('topic', { key: '', value: 'first' });
+      await new Promise((resolve) => setImmediate(resolve));
+      cluster.taken.resolve();
+      for (let hop = 0; hop < hops; hop++) await undefined;
+      let isSent = false;
+      const second = transport.publish('topic', { key: '', value: 'second' }).then(() => {
+        isSent = true;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.ok(
+        isSent,
+        `the second message, published ${hops} microtasks after the first was taken, waits for a third`,
+      );
+      await Promise.all([first, second]);
+      await transport.close();
+    }
+  });
+});
 
 describe('the transport-kafka plugin', function () {
   this.timeout(30_000);
