@@ -1,10 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { changesTable } from '../../core/contracts/log.ts';
 import { range } from '../../core/contracts/query.ts';
-import type { Store } from '../../core/contracts/store.ts';
+import type { Store, TableReader } from '../../core/contracts/store.ts';
 import { newestSeq } from './change-log.ts';
 
 const LEASE = 'log.trim';
+/** So many events a transaction, unless one transaction made more. */
 const BATCH = 500;
+/** For the transaction that deletes the events of a very large one. */
+const TIMEOUT_MS = 120_000;
 
 /** Deletes the oldest events of the log, a few at a time. The history is not its business. */
 export class Retention {
@@ -30,36 +34,63 @@ export class Retention {
   }
 
   /**
-   * Always from the beginning on, so that what is kept has no gap, and whole transactions; the newest event stays, for
-   * the order goes on from it. Only a transaction of more than a page may go in parts. Returns whether there may be more.
+   * Always from the beginning on, so that what is kept has no gap, and whole transactions, however large: whoever follows
+   * gets all of one or nothing. The newest event stays, for the order goes on from it. Returns whether there may be more.
    */
   #trimBatch(signal: AbortSignal): Promise<boolean> {
     return this.#store.write(
       async (tx) => {
         const table = tx.table(changesTable);
-        const [oldest, newest] = await Promise.all([
-          table.find({ where: range('seq', { gte: 0 }), orderBy: { columns: ['seq'] }, limit: BATCH }),
-          newestSeq(table),
-        ]);
-        const { rows } = oldest;
+        const newest = await newestSeq(table);
         const before = tx.now - this.#keepMicros;
         const lastTooMany = newest - this.#maxEvents;
-        const kept = rows.findIndex(({ seq, time }) => seq === newest || ((seq ?? 0) > lastTooMany && time >= before));
-        const isCut = kept === -1 && rows.length === BATCH;
-        // Of a page that is cut the last transaction waits for the next page, unless it is all there is.
-        const count = beginOfTransaction(rows, isCut ? rows.length - 1 : kept === -1 ? rows.length : kept);
-        const going = isCut && count === 0 ? rows : rows.slice(0, count);
-        await Promise.all(going.map(({ id }) => table.delete(id)));
+        const isKept = ({ seq, time }: Event) => seq === newest || (seq > lastTooMany && time >= before);
+        const { events, kept, isCut } = await oldest(table, isKept);
+        // Where the list is cut its last transaction waits for the next one.
+        const going = events.slice(0, beginOfTransaction(events, isCut ? events.length - 1 : kept));
+        for (let i = 0; i < going.length; i += BATCH) {
+          await Promise.all(going.slice(i, i + BATCH).map(({ id }) => table.delete(id)));
+          // Between two parts of a very large transaction others have their turn.
+          if (going.length > BATCH) await setImmediate();
+        }
         return isCut;
       },
-      { signal },
+      { signal, timeoutMs: TIMEOUT_MS },
     );
   }
 }
 
+/** What is to be known of an event; the entity after it, which may be long, is not. */
+interface Event {
+  readonly id: string;
+  readonly seq: number;
+  readonly time: number;
+  readonly transaction: string;
+}
+
+/**
+ * A page of the oldest events, and where one transaction is more than that, pages up to the next one. Ends early where one
+ * is kept. `kept` is the place of the first of those; the end, where there is none.
+ */
+async function oldest(table: TableReader<typeof changesTable>, isKept: (event: Event) => boolean) {
+  const events: Event[] = [];
+  for (;;) {
+    const { rows } = await table.find({
+      where: range('seq', { gt: events.at(-1)?.seq ?? -1 }),
+      orderBy: { columns: ['seq'] },
+      limit: BATCH,
+    });
+    events.push(...rows.map(({ id, seq, time, transaction }) => ({ id, seq: seq ?? 0, time, transaction })));
+    const kept = events.findIndex(isKept);
+    if (kept !== -1) return { events, kept, isCut: false };
+    if (rows.length < BATCH) return { events, kept: events.length, isCut: false };
+    if (events[0]!.transaction !== events.at(-1)!.transaction) return { events, kept: events.length, isCut: true };
+  }
+}
+
 /** The place of the first event of the transaction that one is of; the end, where there is none at this place. */
-function beginOfTransaction(rows: readonly { readonly transaction: string }[], at: number): number {
+function beginOfTransaction(events: readonly Event[], at: number): number {
   let begin = at;
-  while (begin > 0 && rows[begin]?.transaction === rows[begin - 1]!.transaction) begin--;
+  while (begin > 0 && events[begin]?.transaction === events[begin - 1]!.transaction) begin--;
   return begin;
 }

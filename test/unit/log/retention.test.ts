@@ -54,6 +54,37 @@ describe('the retention of the log', () => {
     assert.equal((await seqs(store))[0], 499);
   });
 
+  it('deletes a transaction of more than a page at once or not at all, so that nobody gets half of it', async () => {
+    const { store, ids } = opened;
+    await fill(store, ids[0]!, 1, 1);
+    await fill(store, ids[0]!, 2, 1201);
+    await fill(store, ids[0]!, 1, 2);
+    const firsts: number[] = [];
+    for (const maxEvents of [2404, 2403, 1204, 1203, 3, 2]) {
+      await new Retention(store, { maxAgeMs: HOUR_MS, maxEvents }).trim(signal);
+      firsts.push((await seqs(store))[0]!);
+    }
+    assert.deepEqual(firsts, [2, 2, 2, 1203, 1203, 2404]);
+  });
+
+  it('shows nobody who reads meanwhile a part of a large transaction', async () => {
+    const { store, ids } = opened;
+    await fill(store, ids[0]!, 3, 1201);
+    await fill(store, ids[0]!, 1, 1);
+    const seen = new Set<number>();
+    let isTrimming = true;
+    const trimming = new Retention(store, { maxAgeMs: HOUR_MS, maxEvents: 1 }).trim(signal).finally(() => {
+      isTrimming = false;
+    });
+    while (isTrimming) {
+      seen.add((await seqs(store))[0]!);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await trimming;
+    assert.deepEqual(await seqs(store), [3604]);
+    for (const first of seen) assert.equal((first - 1) % 1201, 0, `${first} is the first`);
+  });
+
   it('deletes nothing that is young enough, and the newest event never', async () => {
     const { store, ids } = opened;
     await fill(store, ids[0]!, 10, 1);
