@@ -3,7 +3,7 @@ import type { Change, ChangeLog } from '../../../core/contracts/log.ts';
 import type { Store } from '../../../core/contracts/store.ts';
 import type { Logger } from '../../../core/kernel/index.ts';
 import { pause } from '../../../core/lib/pause.ts';
-import type { Cluster } from '../cluster.ts';
+import type { Cluster, Outgoing } from '../cluster.ts';
 import { Notice } from '../notice.ts';
 import { Sender } from '../sender.ts';
 import { batches } from './batches.ts';
@@ -12,6 +12,8 @@ import { isOvertaken, Position } from './position.ts';
 
 const LEASE = 'kafka.relay';
 const RETRY_MS = 500;
+/** kafkajs tries a broker that accepts and does not answer for half a minute; so long before that, events wait. */
+const LATE_MS = 5_000;
 
 export interface RelayParts {
   readonly store: Store;
@@ -20,8 +22,10 @@ export interface RelayParts {
   readonly partitions: number;
   readonly prefix: string;
   /** Of the store that is there. */
-  readonly writer: () => EventWriter;
+  readonly writer: () => Pick<EventWriter, 'write'>;
   readonly log: Logger;
+  /** Milliseconds after which events wait for Kafka that it has been given and not confirmed. */
+  readonly lateMs?: number;
 }
 
 /**
@@ -46,8 +50,8 @@ export class Relay {
   }
 
   /**
-   * False while events wait for Kafka, as far as this instance has tried. Where it has not again, because another one
-   * relays now or nothing happens, the position tells.
+   * False while events wait for Kafka, as far as this instance has tried, or tries without an answer. Where it does not
+   * again, because another one relays now or nothing happens, the position tells.
    */
   async isWell(signal: AbortSignal): Promise<boolean> {
     if (!this.#notice.isAway) return true;
@@ -96,7 +100,7 @@ export class Relay {
           continue;
         }
         const messages = changes.map((change) => writer.write(change));
-        for (const batch of batches(messages, MAX_BYTES)) await sender.send(batch, signal);
+        for (const batch of batches(messages, MAX_BYTES)) await this.#send(sender, batch, signal);
         await position.write(last.seq, signal);
         this.#sent = last.seq;
         this.#notice.here({ seq: last.seq });
@@ -104,6 +108,16 @@ export class Relay {
     } finally {
       signal.removeEventListener('abort', wake);
       await sender.close();
+    }
+  }
+
+  async #send(sender: Sender, batch: readonly Outgoing[], signal: AbortSignal): Promise<void> {
+    const { lateMs = LATE_MS } = this.#parts;
+    const late = setTimeout(() => this.#notice.away(`no answer within ${lateMs} ms`), lateMs).unref();
+    try {
+      await sender.send(batch, signal);
+    } finally {
+      clearTimeout(late);
     }
   }
 
