@@ -135,8 +135,9 @@ export class ReadThrough implements Cache {
 
   /** Most of what changes was never asked for. */
   #mayHold(key: string): boolean {
-    const { peek } = this.#backend;
-    return !peek || this.#flights.has(key) || this.#deleting.has(key) || peek(key) !== undefined;
+    const backend = this.#backend;
+    if (!backend.peek || this.#flights.has(key) || this.#deleting.has(key)) return true;
+    return backend.peek(key) !== undefined;
   }
 
   #fly(key: string, load: () => Promise<Json | undefined>): Flight {

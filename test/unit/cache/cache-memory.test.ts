@@ -148,6 +148,44 @@ describe('a cache whose backend is slow', () => {
   it('shows none also where it can be read at once', () => shows(true));
 });
 
+describe('a cache whose backend is a class', () => {
+  class Backend implements CacheBackend {
+    readonly #entries = new Map<string, CacheEntry>();
+
+    async get(key: string) {
+      return this.#entries.get(key);
+    }
+
+    peek(key: string) {
+      return this.#entries.get(key);
+    }
+
+    async set(key: string, entry: CacheEntry) {
+      this.#entries.set(key, entry);
+    }
+
+    async delete(keys: readonly string[]) {
+      for (const key of keys) this.#entries.delete(key);
+    }
+
+    async clear() {
+      this.#entries.clear();
+    }
+  }
+
+  cacheConformance(
+    { describe, it },
+    {
+      name: 'of a class',
+      open: async ({ ttlMs, clock }) => ({
+        cache: new ReadThrough('class', new Backend(), { ttlMs, clock }),
+        async close() {},
+      }),
+      exclude: { 'keeps a bounded number of values, the latest among them': 'its map grows' },
+    },
+  );
+});
+
 describe('a cache whose backend fails', () => {
   const away = async (): Promise<never> => {
     throw new Error('no connection');
