@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { changesTable } from '../../../core/contracts/log.ts';
-import { isNull } from '../../../core/contracts/query.ts';
+import { type Find, isNull } from '../../../core/contracts/query.ts';
+import { isStoreError, type Store, StoreError, type WriteTransaction } from '../../../core/contracts/store.ts';
+import type { AnyTable } from '../../../core/contracts/tables.ts';
+import { Orderer } from '../../../plugins/log/orderer.ts';
 import { StreamTransport } from '../../../plugins/transport-stream/stream-transport.ts';
 import { SharedStore } from '../../support/shared-store.ts';
 import { recordingLogger } from '../plugin-context.ts';
 import { check, commit, micros, namesOf, openStore, randomOf, recorder, startLog } from './support.ts';
+
+/** The same, but for one method. */
+const instead = <T extends object>(target: T, name: keyof T, method: unknown): T =>
+  new Proxy(target, {
+    get(_, key) {
+      if (key === name) return method;
+      const value = Reflect.get(target, key);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 
 describe('the order of a log that several instances write', () => {
   it('is that of the commits in every scope, whoever makes it, and whoever loses its lease in the middle', async () => {
@@ -102,6 +115,69 @@ describe('the order of a log that several instances write', () => {
     assert.ok(orders < 200, `${orders} transactions`);
     await follower.stop();
     await holder.stop();
+    await close();
+  });
+
+  it('gives no event a second place, where it was found before another gave it the first', async () => {
+    const { store, ids, close } = await openStore(1);
+    const instance = new SharedStore(store).instance(micros(0));
+    await commit(instance, ids, namesOf('a', 2));
+    const found = await store.read((tx) => tx.table(changesTable).find({ where: isNull('seq') }));
+    const { log, stop } = await startLog(instance, { pollMs: 10 });
+    while ((await log.head()) < 2) await setImmediate();
+    await stop();
+    // Each query of a transaction sees what was committed when it ran: this one the pending events, the next their places.
+    const tableOf = (tx: WriteTransaction) => (table: AnyTable) =>
+      instead(tx.table(table), 'find', (query: Find) => (query.orderBy ? tx.table(table).find(query) : found));
+    const refused = Promise.withResolvers<unknown>();
+    const late: Store = instead(instance, 'write', async (fn: (tx: WriteTransaction) => Promise<unknown>) => {
+      try {
+        return await instance.write((tx) => fn(instead(tx, 'table', tableOf(tx))));
+      } catch (error) {
+        refused.resolve(error);
+        throw error;
+      }
+    });
+    const ended = new AbortController();
+    const running = new Orderer(late, () => refused.resolve('it gave them others'), recordingLogger()).run(
+      ended.signal,
+    );
+    assert.ok(isStoreError(await refused.promise, 'conflict'));
+    ended.abort();
+    await running;
+    const { rows } = await store.read((tx) => tx.table(changesTable).find());
+    assert.deepEqual(
+      rows.map(({ seq }) => seq),
+      [1, 2],
+    );
+    await close();
+  });
+
+  it('is said to be left to others once, each time that the store goes away', async () => {
+    const { store, ids, close } = await openStore(1);
+    const shared = new SharedStore(store);
+    const instance = shared.instance(micros(0));
+    let isAway = true;
+    const leased: Store = instead(instance, 'lease', async (...args: Parameters<Store['lease']>) => {
+      if (isAway) throw new StoreError('unavailable', 'the store is away');
+      return instance.lease(...args);
+    });
+    const warnings = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let warned = 0;
+    const log = Object.assign(recordingLogger(), { warn: () => warnings[warned++]?.resolve() });
+    const ordered = Promise.withResolvers<void>();
+    const ended = new AbortController();
+    const running = new Orderer(leased, ordered.resolve, log).run(ended.signal);
+    await warnings[0]!.promise;
+    await commit(instance, ids, namesOf('a', 1));
+    isAway = false;
+    await ordered.promise;
+    isAway = true;
+    shared.lose('log.order')!();
+    await warnings[1]!.promise;
+    ended.abort();
+    await running;
+    assert.equal(warned, 2);
     await close();
   });
 

@@ -84,6 +84,37 @@ describe('the tailer of the change log', () => {
     );
   });
 
+  it('loses no wake, also in the turn in which its reading ends', async () => {
+    for (let hops = 0; hops < 20; hops++) {
+      const inner = logOf();
+      let gate = Promise.withResolvers<void>();
+      const log = {
+        ...inner,
+        async read(at: { after: number }) {
+          const changes = await inner.read(at);
+          await gate.promise;
+          return changes;
+        },
+      };
+      const tailer = new Tailer(log, silent);
+      await tailer.open();
+      const heard: number[] = [];
+      tailer.follow((changes) => heard.push(...changes.map(({ seq }) => seq)));
+      inner.seq = 1;
+      tailer.wake();
+      await turns();
+      gate.resolve();
+      for (let hop = 0; hop < hops; hop++) await undefined;
+      gate = Promise.withResolvers();
+      gate.resolve();
+      inner.seq = 2;
+      tailer.wake();
+      await turns();
+      await turns();
+      assert.deepEqual(heard, [1, 2], `woken ${hops} microtasks after the read`);
+    }
+  });
+
   it('goes on where it was when the log could not be read, and says so once and not at each try', async () => {
     let broken = true;
     const log = logOf({ fail: () => broken });
