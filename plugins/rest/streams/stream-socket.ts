@@ -67,8 +67,10 @@ export class StreamSocket implements Beating {
 
   /** Asks for a sign of life, and cuts who gave none since the last time. Who does not take what there is has a time for that. */
   beat(): void {
-    if (this.#outlet.isFull || this.#isClosed) return;
-    if (this.#isAlive) {
+    if (this.#isClosed) return;
+    // It sees no ping before it has taken what there is; then it gets one, with all the time to answer.
+    if (this.#outlet.isFull) this.#isAlive = true;
+    else if (this.#isAlive) {
       this.#isAlive = false;
       this.#ws.ping();
     } else setImmediate(() => this.#cutDead());

@@ -124,6 +124,18 @@ export function eventsIn(text: string): { event: string; id: string | undefined;
     }));
 }
 
+/** Long messages, until nobody asks for the next at once. */
+export async function* untilFull(onFull: () => void): AsyncGenerator<unknown, void, undefined> {
+  for (let isFull = false; !isFull; ) {
+    const timer = setTimeout(() => {
+      isFull = true;
+      onFull();
+    }, 100);
+    yield { text: 'x'.repeat(100_000) };
+    clearTimeout(timer);
+  }
+}
+
 /** Messages that a test gives when it likes; `end` ends the stream. */
 export class Source {
   readonly #given: unknown[] = [];

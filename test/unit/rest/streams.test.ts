@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DomainError } from '../../../core/contracts/errors.ts';
 import type { FollowRequest } from '../../fixtures/echo/echo.ts';
-import { eventsIn, Source, startStreaming, stopAll } from './streaming.ts';
+import { eventsIn, Source, startStreaming, stopAll, untilFull } from './streaming.ts';
 
 const SSE = { accept: 'text/event-stream' };
 const NDJSON = { accept: 'application/x-ndjson' };
@@ -291,6 +291,40 @@ describe('rest: streams over HTTP', () => {
     await over.promise;
     body.resume();
     assert.doesNotMatch(await body.ended, /event: error/);
+  });
+
+  it('leaves one alone that fell behind and has caught up, however quiet its stream is then', async () => {
+    const source = new Source();
+    let full = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    const { get } = await startStreaming(
+      async function* (_request, call) {
+        try {
+          yield* untilFull(() => full.resolve());
+          yield { text: 'behind' };
+          yield* source.messages(call);
+        } finally {
+          over.resolve();
+        }
+      },
+      { rest: { stalledAnswerMs: 300 } },
+    );
+    const fallBehind = async () => {
+      const body = await get(FOLLOW, SSE);
+      body.pause();
+      await full.promise;
+      full = Promise.withResolvers();
+      return body;
+    };
+    const body = await fallBehind();
+    body.resume();
+    await body.until('behind');
+    // One that takes nothing is cut meanwhile.
+    await fallBehind();
+    await over.promise;
+    source.give({ text: 'later' });
+    await body.until('later');
+    body.cut();
   });
 
   it('lets the next request of the connection come after a stream that has ended', async () => {

@@ -5,7 +5,7 @@ import type { Call } from '../../../core/contracts/api.ts';
 import { DomainError } from '../../../core/contracts/errors.ts';
 import type { FollowRequest } from '../../fixtures/echo/echo.ts';
 import { connect, PROTOCOL, type Received, refusal } from './socket-client.ts';
-import { Source, type Streaming, startStreaming, stopAll } from './streaming.ts';
+import { Source, type Streaming, startStreaming, stopAll, untilFull } from './streaming.ts';
 
 const FOLLOW = '/v1/rooms/blue:follow';
 
@@ -21,6 +21,23 @@ const is =
   (message: Received): boolean =>
     message.type === type && message.id === id;
 const subscribe = (id: string, request?: object) => ({ type: 'subscribe', id, ...(request && { request }) });
+
+/** A WebSocket whose frames the test itself reads and writes; it is paused. */
+async function openSocket(port: number): Promise<net.Socket> {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(
+    `GET ${FOLLOW} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: ${PROTOCOL}\r\n\r\n`,
+  );
+  await once(socket, 'data');
+  return socket.pause();
+}
+
+/** A frame of text, masked with zeros. */
+function maskedFrame(text: string): Buffer {
+  const data = Buffer.from(text);
+  return Buffer.concat([Buffer.from([0x81, 0x80 | data.length, 0, 0, 0, 0]), data]);
+}
 
 describe('rest: WebSockets', () => {
   afterEach(stopAll);
@@ -213,6 +230,39 @@ describe('rest: WebSockets', () => {
     alive.ws.close();
   });
 
+  it('asks none of a socket that does not take what there is, and lets it go on when it does', async () => {
+    const full = Promise.withResolvers<void>();
+    const { port } = await startStreaming(
+      async function* (request, call) {
+        if (request.resumeToken === '') yield* untilFull(full.resolve);
+        yield* told(request, call);
+      },
+      { rest: { heartbeatMs: 50 } },
+    );
+    // Cut at the second heartbeat.
+    const twoBeats = async () => (await connect(port, FOLLOW, { autoPong: false })).closed;
+    const client = await connect(port, FOLLOW);
+    client.send(subscribe('a'));
+    await client.until(is('next', 'a'));
+    client.ws.pause();
+    await full.promise;
+    await twoBeats();
+    client.ws.resume();
+    await client.until(({ message }) => message?.resumeToken === 't1');
+    await twoBeats();
+    client.send(subscribe('b', { resume_token: 't1' }));
+    await client.until(is('next', 'b'));
+    client.ws.close();
+  });
+
+  it('cuts a socket that it has closed and that does not close in turn', async () => {
+    const { port } = await startStreaming(told);
+    const socket = await openSocket(port);
+    const closed = once(socket.resume(), 'close');
+    socket.write(maskedFrame('{'));
+    await closed;
+  });
+
   it('takes no more from the service than the socket takes, and cuts one that takes nothing for too long', async () => {
     let given = 0;
     const over = Promise.withResolvers<void>();
@@ -263,17 +313,9 @@ describe('rest: WebSockets', () => {
 
   it('does not read on from a socket that does not take its answers', async () => {
     const { port } = await startStreaming(told, { rest: { stalledAnswerMs: 200 } });
-    const socket = net.connect(port, '127.0.0.1');
-    socket.write(
-      `GET ${FOLLOW} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: ${PROTOCOL}\r\n\r\n`,
-    );
-    await once(socket, 'data');
-    socket.pause();
-    // Frames that are masked with zeros; each is answered with an error, which is longer.
-    const text = Buffer.from(JSON.stringify(subscribe('a', { rom: '' })));
-    const frame = Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]);
-    const frames = Buffer.concat(Array(1000).fill(frame));
+    const socket = await openSocket(port);
+    // Each is answered with an error, which is longer.
+    const frames = Buffer.concat(Array(1000).fill(maskedFrame(JSON.stringify(subscribe('a', { rom: '' })))));
     // It is reset.
     const closed = new Promise((resolve) => socket.on('error', () => {}).on('close', resolve));
     const flood = () => {
