@@ -52,6 +52,8 @@ describe('the change log', () => {
       const changes: readonly Change[] = await log.read({ after, limit: 3 });
       const next = (await log.read({ after: changes.at(-1)?.seq ?? head, limit: 1 }))[0];
       assert.notEqual(changes.at(-1)?.transaction, next?.transaction);
+      // What goes beyond the limit is the rest of one transaction.
+      assert.equal(new Set(changes.slice(2).map(({ transaction }) => transaction)).size, 1);
       after = changes.at(-1)?.seq ?? head;
     }
   });
