@@ -7,6 +7,8 @@ import { Worker } from 'node:worker_threads';
 const WORTH_MOVING = 1_000;
 /** Pages of the log: from here on writers stand back for the last of them, since it begins anew only when all are moved. */
 const LONG = 4_000;
+/** Pages of the log, such as those of an import, for which they do not stand back before most are moved: it takes seconds. */
+const VERY_LONG = 16_000;
 /** How often it is looked: after so many commits, and so many milliseconds after one. */
 const COMMITS = 64;
 const DELAY = 250;
@@ -71,6 +73,7 @@ export class Checkpoints {
     if (pages - moved < WORTH_MOVING) return;
     const moving = this.#move();
     if (pages < LONG) return;
+    if (pages >= VERY_LONG) await moving;
     await this.#options.alone(async () => {
       await moving;
       await this.#move();
@@ -99,7 +102,7 @@ export class Checkpoints {
     const file = new URL(`checkpoint-worker${extname(import.meta.filename)}`, import.meta.url);
     const worker = new Worker(file, { workerData: this.#options.path });
     worker.unref();
-    // Without it SQLite moves the log itself, when it has become very long.
+    // The next look starts another.
     worker.on('error', () => {
       this.#worker = undefined;
     });

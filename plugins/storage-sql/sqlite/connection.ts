@@ -40,12 +40,15 @@ export class Connection implements DatabaseConnection {
     }
   }
 
-  /** checkpoints.ts moves the log into the file; SQLite itself does only when it is 64 MiB long. */
+  /**
+   * checkpoints.ts moves the log into the file. SQLite itself never does, for it would in a commit: one that made the log
+   * long, such as that of an import, would keep the process for seconds.
+   */
   #makeDurable(durability: Durability): void {
     const [{ journal_mode: mode } = {}] = this.run('pragma journal_mode = wal');
     if (mode !== 'wal') throw new Error(`the file system cannot hold a write-ahead log (journal mode '${mode}')`);
     this.#database.exec(`pragma synchronous = ${durability}`);
-    this.#database.exec('pragma wal_autocheckpoint = 16384');
+    this.#database.exec('pragma wal_autocheckpoint = 0');
     this.#database.exec('pragma journal_size_limit = 67108864');
   }
 

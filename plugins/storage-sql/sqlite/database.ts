@@ -9,6 +9,7 @@ import { FileDialect } from './dialect.ts';
 import { databaseError, faultOf } from './errors.ts';
 import { FairShare } from './fair-share.ts';
 import { cannotOpen, MARK, type OpenFile, openFile } from './file.ts';
+import { InOrder } from './in-order.ts';
 import { Places } from './places.ts';
 import type { SqliteSettings } from './settings.ts';
 import { SqliteTransaction } from './transaction.ts';
@@ -20,7 +21,6 @@ interface Side {
 }
 
 const NEVER = new AbortController().signal;
-const forget = (): void => {};
 
 /** Everything else of a session goes to the writer. */
 const READS = /^\s*(?:select|with|values|explain)\b/i;
@@ -135,17 +135,8 @@ export class SqliteDatabase implements Database {
 
   session(signal: AbortSignal): Session {
     // Reads and writes go to different connections, and yet each comes after those that were given before it.
-    let last: Promise<void> | undefined;
-    const execute = (statement: Statement): Promise<readonly SqlRow[]> => {
-      const run = () => this.#runAlone(statement, signal);
-      const result = last ? last.then(run) : run();
-      const settled = result.then(forget, forget).then(() => {
-        if (last === settled) last = undefined;
-      });
-      last = settled;
-      return result;
-    };
-    return { execute };
+    const order = new InOrder();
+    return { execute: (statement) => order.run(() => this.#runAlone(statement, signal)) };
   }
 
   async #runAlone({ sql, parameters }: Statement, signal: AbortSignal): Promise<readonly SqlRow[]> {

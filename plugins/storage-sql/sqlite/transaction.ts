@@ -4,6 +4,7 @@ import { DatabaseError, type SqlRow, type Transaction } from '../database.ts';
 import type { Statement } from '../statement.ts';
 import { databaseError } from './errors.ts';
 import type { FairShare } from './fair-share.ts';
+import { InOrder } from './in-order.ts';
 import { calledOff } from './places.ts';
 
 const ENDED = new DatabaseError('failed', 'the transaction has ended');
@@ -27,6 +28,7 @@ export interface TransactionParts {
 /** An open transaction. Its signal rolls it back, and so does an error that says something of the file. */
 export class SqliteTransaction implements Transaction {
   readonly #parts: TransactionParts;
+  readonly #order = new InOrder();
   /** Why nothing more is done in it. */
   #over: DatabaseError | undefined;
   #ending: Promise<void> | undefined;
@@ -42,7 +44,12 @@ export class SqliteTransaction implements Transaction {
     void this.callOff(calledOff(this.#parts.signal));
   }
 
-  async execute({ sql, parameters }: Statement): Promise<readonly SqlRow[]> {
+  /** Many may be given at once; others get their turn between them. */
+  execute(statement: Statement): Promise<readonly SqlRow[]> {
+    return this.#order.run(() => this.#run(statement));
+  }
+
+  async #run({ sql, parameters }: Statement): Promise<readonly SqlRow[]> {
     const { share, open, mode } = this.#parts;
     const pause = share.break();
     if (pause) await pause;
@@ -60,6 +67,7 @@ export class SqliteTransaction implements Transaction {
 
   async commit(last: readonly Statement[] = []): Promise<void> {
     for (const statement of last) await this.execute(statement);
+    await this.#order.done;
     if (this.#over) throw this.#over;
     const { mode, connection, open, refuseLost } = this.#parts;
     try {

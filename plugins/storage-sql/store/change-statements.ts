@@ -62,6 +62,9 @@ function sqliteRowsText({ table, kind, columns }: ChangeSet): string {
   return `UPDATE ${name} AS "old" SET ${changes.join(', ')} FROM (${values}) AS "new" WHERE ${isSame.join(' AND ')}`;
 }
 
+/** In SQLite so many tokens go together: nothing else of the process runs while one statement does. */
+const SQLITE_TOKENS = 500;
+
 /** The tokens of all rows of a set, as JSON, which holds texts and keys exactly. */
 function tokenStatements({ table, kind, rows }: ChangeSet): readonly Statement[] {
   const name = quoted(tokensTable(table));
@@ -75,14 +78,17 @@ function tokenStatements({ table, kind, rows }: ChangeSet): readonly Statement[]
       sql: `DELETE FROM ${name} WHERE (${list(table.primaryKey)}) IN (SELECT ${values} FROM json_each(?))`,
       parameters: [JSON.stringify(keys)],
     });
-  const tokens =
-    kind === 'delete' ? [] : rows.flatMap(({ row }, i) => tokensOf(table, row).map((token) => [...keys[i]!, token]));
-  if (tokens.length > 0)
+  if (kind === 'delete') return statements;
+  const tokens = rows.flatMap(({ row }, i) => tokensOf(table, row).map((token) => [token, ...keys[i]!] as const));
+  // As they stand in the table, so that neighbours are written together.
+  tokens.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const written = table.primaryKey.map((_: string, i: number) => `value ->> ${i + 1}`).join(', ');
+  for (let from = 0; from < tokens.length; from += SQLITE_TOKENS)
     statements.push({
       sql:
-        `INSERT INTO ${name} (${list([...table.primaryKey, TOKEN_COLUMN])}) ` +
-        `SELECT ${values}, value ->> ${table.primaryKey.length} FROM json_each(?)`,
-      parameters: [JSON.stringify(tokens)],
+        `INSERT INTO ${name} (${list([TOKEN_COLUMN, ...table.primaryKey])}) ` +
+        `SELECT value ->> 0, ${written} FROM json_each(?)`,
+      parameters: [JSON.stringify(tokens.slice(from, from + SQLITE_TOKENS))],
     });
   return statements;
 }

@@ -252,6 +252,37 @@ describe('the SQLite database', () => {
     await write.rollback();
   });
 
+  it('gives timers their turn between statements that are given all at once', async () => {
+    const database = await withTable();
+    const write = await database.begin('write', NEVER);
+    let done = 0;
+    const timer = Promise.withResolvers<number>();
+    setTimeout(() => timer.resolve(done), 1);
+    const count = 200;
+    const slow = `with recursive c(n) as (select 1 union all select n + 1 from c where n < 2000) select max(n) from c`;
+    const all = Promise.all(
+      Array.from({ length: count }, () =>
+        run(write, slow).then(() => {
+          done += 1;
+        }),
+      ),
+    );
+    assert.ok((await timer.promise) < count);
+    await all;
+    await write.commit();
+  });
+
+  it('does not move the write-ahead log in the commit that makes it long', async () => {
+    const database = await withTable();
+    const write = await database.begin('write', NEVER);
+    for (let mebibytes = 0; mebibytes < 40; mebibytes++)
+      await run(write, 'insert into t select hex(zeroblob(524000)) || ?, null', mebibytes);
+    const { size } = statSync(path);
+    await write.commit();
+    assert.equal(statSync(path).size, size);
+    assert.ok(statSync(`${path}-wal`).size > 80_000_000);
+  });
+
   it('keeps the write-ahead log short while it is written to without a pause', async () => {
     const database = await withTable();
     // A page for each row, 12,000 in all.
