@@ -33,8 +33,11 @@ export interface OpenedForWrites extends Opened {
   seq: number | undefined;
 }
 
-/** So many pending rows are sent, although nobody needs them there yet. */
-const MOST_PENDING = 1000;
+/**
+ * So many pending rows are sent, although nobody needs them there yet. What is kept for longer outlives V8's quick
+ * collections: with 1000 rows in SQLite, where sending costs no round trip, an import took 140 MiB more and no less time.
+ */
+export const MOST_PENDING = { postgres: 1000, sqlite: 128 } as const;
 
 /**
  * A write transaction. It begins, and takes a connection, with its first lock or the first write that is sent; reads before
@@ -204,7 +207,7 @@ export class SqlWrite extends SqlTransaction implements WriteTransaction {
   }
 
   async #sendMany(): Promise<void> {
-    if (this.#buffer.size < MOST_PENDING) return;
+    if (this.#buffer.size < MOST_PENDING[this.dialect]) return;
     await this.flush();
     this.#buffer.forgetSent();
   }
