@@ -203,10 +203,22 @@ const variables = [
     sets: [{ plugin: 'redis', path: ['address'] }],
   },
   {
+    name: 'REDIS_SSL_CA',
+    kind: 'text',
+    doc: "Path of the certificate (PEM) of the authority that signed Redis's, where the system does not know it.",
+    sets: [{ plugin: 'redis', path: ['caFile'] }],
+  },
+  {
+    name: 'REDIS_USERNAME',
+    kind: 'text',
+    doc: 'User that the tracker is in Redis, where it knows several (ACL).',
+    sets: [{ plugin: 'redis', path: ['username'] }],
+  },
+  {
     name: 'REDIS_PASSWORD',
     kind: 'text',
     secret: true,
-    doc: 'Password of Redis; a secret, so it may come from `REDIS_PASSWORD_FILE`.',
+    doc: 'Password of Redis, or of that user; a secret, so it may come from `REDIS_PASSWORD_FILE`.',
     sets: [{ plugin: 'redis', path: ['password'] }],
   },
   {

@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { createClient } from '@keyv/redis';
+import { readAuthority } from '../../core/lib/authority.ts';
 import { parseAddress, type RedisSettings } from './settings.ts';
 
 export type Client = ReturnType<typeof createClient>;
@@ -16,7 +18,7 @@ export interface Watch {
 /**
  * A client whose connection, once it is told to connect, is made again and again until it is destroyed and the signal
  * aborted. Commands that find none fail at once instead of waiting, and a server that stopped answering is noticed by a
- * ping.
+ * ping. Throws where the file of the authority's certificate cannot be read.
  */
 export function newClient(settings: RedisSettings, watch: Watch, signal: AbortSignal): Client {
   const address = parseAddress(settings.address);
@@ -28,7 +30,7 @@ export function newClient(settings: RedisSettings, watch: Watch, signal: AbortSi
       port,
       // The driver forgets a socket that is still being connected.
       signal,
-      ...(tls && { tls, servername: host }),
+      ...(tls && { tls, ...tlsOptions(host, settings) }),
       connectTimeout: CONNECT_MS,
       socketTimeout: SILENCE_MS,
       reconnectStrategy: (retries) => Math.min(100 * 2 ** Math.min(retries, 5), 1000) * (0.75 + Math.random() / 2),
@@ -43,6 +45,14 @@ export function newClient(settings: RedisSettings, watch: Watch, signal: AbortSi
   client.on('ready', () => watch.connected());
   client.on('error', (error: unknown) => watch.lost(error));
   return client;
+}
+
+function tlsOptions(host: string, { caFile }: RedisSettings) {
+  return {
+    // A name is told to the server; an address may not be, and is looked for in the certificate all the same.
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(caFile && { ca: readAuthority(caFile, 'REDIS_SSL_CA') }),
+  };
 }
 
 /** Lets go of a connection that has become useless, and makes another. */

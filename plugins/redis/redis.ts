@@ -2,7 +2,7 @@ import KeyvRedis from '@keyv/redis';
 import { type KeyValues, type Redis, redisUnavailable } from '../../core/contracts/redis.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 import { type Client, connect, connectAnew, newClient } from './connection.ts';
-import { faultOf } from './faults.ts';
+import { faultOf, isRefusal, isSilence } from './faults.ts';
 import type { RedisSettings } from './settings.ts';
 
 /** Keyv knows no condition. The arguments: what is expected, the value, its milliseconds. */
@@ -20,6 +20,10 @@ export class RedisConnections implements Redis {
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #tried = { commands: Promise.withResolvers<void>(), subscriber: Promise.withResolvers<void>() };
   readonly #closing = new AbortController();
+  /** Whether it was said that Redis refuses something. */
+  #refusalIsSaid = false;
+  /** Why it was lost. */
+  #reason = '';
   #state: 'new' | 'connected' | 'lost' | 'closed' = 'new';
 
   constructor(settings: RedisSettings, log: Logger) {
@@ -119,6 +123,7 @@ export class RedisConnections implements Redis {
     try {
       return await Promise.race([operation(), late.promise]);
     } catch (error) {
+      if (isRefusal(error)) this.#refused(error);
       throw redisUnavailable(error);
     } finally {
       waits = false;
@@ -136,6 +141,16 @@ export class RedisConnections implements Redis {
     return error;
   }
 
+  /** Each command may be refused for the same reason: one line tells it. */
+  #refused(error: unknown): void {
+    if (this.#refusalIsSaid) return;
+    this.#refusalIsSaid = true;
+    this.#log.warn(
+      { address: this.#settings.address },
+      `Redis refuses a command: ${faultOf(error, this.#settings.address)}`,
+    );
+  }
+
   #connected(): void {
     this.#tried.commands.resolve();
     if (this.#state === 'connected' || this.#state === 'closed') return;
@@ -146,10 +161,14 @@ export class RedisConnections implements Redis {
 
   #lost(error: unknown): void {
     this.#tried.commands.resolve();
-    if (this.#state === 'lost' || this.#state === 'closed') return;
+    if (this.#state === 'closed') return;
     const was = this.#state;
+    const reason = faultOf(error, this.#settings.address);
+    // One line tells it, and another one where the next try tells more than silence did.
+    if (was === 'lost' && (!isSilence(this.#reason) || isSilence(reason))) return;
     this.#state = 'lost';
-    this.#log.warn({ address: this.#settings.address }, `Redis cannot be reached: ${faultOf(error)}`);
+    this.#reason = reason;
+    this.#log.warn({ address: this.#settings.address }, `Redis cannot be reached: ${reason}`);
     if (was === 'connected') for (const listener of this.#listeners) listener(false);
   }
 }

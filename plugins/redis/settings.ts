@@ -17,9 +17,11 @@ export const redisSettings = z.strictObject({
       const found = parseAddress(text);
       if (typeof found === 'string') context.addIssue({ code: 'custom', message: found });
     }),
-  /** Where Redis knows several. */
+  /** Where Redis knows several (ACL). */
   username: z.string().min(1).optional(),
   password: z.string().default(''),
+  /** The file of the certificate (PEM) of the authority that signed Redis's, where the system does not know it. */
+  caFile: z.string().min(1).optional(),
   /** The number of the database. */
   database: z.number().int().min(0).max(1_000_000).default(0),
   /** Milliseconds that an operation may take. */

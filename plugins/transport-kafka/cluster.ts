@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   type Admin,
   type Consumer,
@@ -10,6 +9,7 @@ import {
   type TopicMessages,
 } from 'kafkajs';
 import { type Logger, type Token, token } from '../../core/kernel/index.ts';
+import { readAuthority } from '../../core/lib/authority.ts';
 import { pause } from '../../core/lib/pause.ts';
 import { refuseNegativeTimeouts } from './request-queue.ts';
 import type { KafkaSettings } from './settings.ts';
@@ -52,8 +52,11 @@ export class Cluster {
   readonly #replicationFactor: number;
   readonly #made = new Set<string>();
   #asking: Promise<void> | undefined;
+  /** Why the last question that has ended was not answered. */
+  #failure: unknown;
   #admin: Admin | undefined;
 
+  /** Throws where the file of the authority's certificate cannot be read. */
   constructor(settings: KafkaSettings, log: Logger) {
     refuseNegativeTimeouts();
     const { mode, caFile } = settings.ssl;
@@ -71,7 +74,7 @@ export class Cluster {
         : {
             ssl: {
               rejectUnauthorized: mode === 'verify-full',
-              ...(caFile ? { ca: [readFileSync(caFile, 'utf8')] } : {}),
+              ...(caFile ? { ca: [readAuthority(caFile, 'KAFKA_SSL_CA')] } : {}),
             },
           }),
       ...(settings.sasl.mechanism === 'none' ? {} : { sasl: settings.sasl as SASLOptions }),
@@ -113,12 +116,17 @@ export class Cluster {
     this.#made.clear();
   }
 
-  /** Resolves when a broker has answered. One question is on its way at a time, whoever waits for it. */
+  /** Resolves when a broker has answered, and rejects with the reason as far as it is known. One question is on its way at a time, whoever waits for it. */
   async answers(signal: AbortSignal): Promise<void> {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined;
     });
-    await before(signal, this.#asking);
+    try {
+      await before(signal, this.#asking);
+    } catch (error) {
+      // A question goes on for longer than most wait: what became of the one before is the better reason.
+      throw this.#failure ?? error;
+    }
   }
 
   async #ask(): Promise<void> {
@@ -127,8 +135,10 @@ export class Cluster {
     try {
       await admin.connect();
       await admin.describeCluster();
+      this.#failure = undefined;
     } catch (error) {
       this.#admin = undefined;
+      this.#failure = error;
       void goodbye(admin);
       throw error;
     }

@@ -1,4 +1,5 @@
 import type { Logger } from '../../core/kernel/index.ts';
+import { faultOf } from './faults.ts';
 
 /** One line when Kafka goes, and one when it is there: what fails meanwhile fails many times a second. */
 export class Notice {
@@ -24,6 +25,6 @@ export class Notice {
   away(error: unknown): void {
     if (this.#state === 'away') return;
     this.#state = 'away';
-    this.#log.warn({ reason: error instanceof Error ? error.message : String(error) }, this.#lines.away);
+    this.#log.warn({ reason: faultOf(error) }, this.#lines.away);
   }
 }

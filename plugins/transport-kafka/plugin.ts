@@ -2,6 +2,7 @@ import { healthChecks } from '../../core/contracts/health.ts';
 import { transport } from '../../core/contracts/transport.ts';
 import { definePlugin } from '../../core/kernel/index.ts';
 import { Cluster, kafkaCluster } from './cluster.ts';
+import { faultOf } from './faults.ts';
 import { KafkaTransport } from './kafka-transport.ts';
 import { kafkaSettings } from './settings.ts';
 
@@ -12,7 +13,6 @@ export default definePlugin({
   provides: { transport, kafka: kafkaCluster },
   contributes: { healthChecks },
   config: kafkaSettings,
-  secrets: ['sasl'],
   setup({ config, contribute, defer, log }) {
     const cluster = new Cluster(config, log);
     defer('cluster', () => cluster.close());
@@ -26,8 +26,8 @@ export default definePlugin({
         try {
           await cluster.answers(signal);
           return { status: 'up' };
-        } catch {
-          return { status: 'down', detail: 'no broker answers' };
+        } catch (error) {
+          return { status: 'down', detail: signal.reason === error ? 'no broker answers' : `Kafka: ${faultOf(error)}` };
         }
       },
     });

@@ -113,7 +113,7 @@ describe('the matrix of variables', () => {
     for (const [env, says] of [
       [{ KAFKA_BROKERS: 'kafka' }, /'brokers\.0'.*host:port.*\(variable KAFKA_BROKERS\)/],
       [{ KAFKA_TOPIC_PREFIX: 'a b' }, /'topicPrefix'.*letters.*\(variable KAFKA_TOPIC_PREFIX\)/],
-      [{ KAFKA_SASL_MECHANISM: 'plain' }, /'sasl\.username'.*KAFKA_SASL_USERNAME/],
+      [{ KAFKA_SASL_MECHANISM: 'plain' }, /'sasl\.username': must be set for plain: KAFKA_SASL_USERNAME/],
     ] as const)
       assert.match((await problemsOf(() => prepared({ COMMUNICATION_METHOD: 'kafka', ...env })))[0]!.message, says);
   });
@@ -151,6 +151,8 @@ describe('the matrix of variables', () => {
       'CACHE_TTL cache-redis.ttlSeconds',
       'MEMORY_CACHE_SIZE cache-memory.maxEntries',
       'REDIS_ADDR redis.address',
+      'REDIS_SSL_CA redis.caFile',
+      'REDIS_USERNAME redis.username',
       'REDIS_PASSWORD redis.password',
       'REDIS_DB redis.database',
       'KAFKA_BROKERS transport-kafka.brokers',

@@ -1,9 +1,8 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type Logger, MikroORM } from '@mikro-orm/postgresql';
 import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { readAuthority } from '../../../core/lib/authority.ts';
 import { PLANNER_OPTIONS } from '../query/planner.ts';
 import { type TransactionClient, type TransactionClientClass, transactionClient } from './client.ts';
 import { PreparedNames } from './prepared-names.ts';
@@ -109,7 +108,7 @@ export function createOrm(settings: PostgresSettings): Orm {
 
 function sslOptions({ ssl, host }: PostgresSettings): object | false {
   if (ssl.mode === 'off') return false;
-  const ca = ssl.caFile === undefined ? {} : { ca: readAuthority(ssl.caFile) };
+  const ca = ssl.caFile === undefined ? {} : { ca: readAuthority(ssl.caFile, 'POSTGRES_SSL_CA') };
   return ssl.mode === 'require'
     ? { ...ca, rejectUnauthorized: false }
     : {
@@ -119,29 +118,4 @@ function sslOptions({ ssl, host }: PostgresSettings): object | false {
         ...(isIP(host) ? {} : { servername: host }),
         checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
       };
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
-
-/** What TLS finds no certificate in, it takes without a word, and then trusts nobody. */
-function readAuthority(file: string): string {
-  const text = readText(file);
-  const certificates = text.match(CERTIFICATE) ?? [];
-  try {
-    for (const one of certificates) new X509Certificate(one);
-  } catch (error) {
-    throw new Error('the file of POSTGRES_SSL_CA holds a certificate that is damaged', { cause: error });
-  }
-  if (certificates.length === 0) throw new Error('the file of POSTGRES_SSL_CA holds no certificate (PEM)');
-  return text;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(`the file of POSTGRES_SSL_CA cannot be read: ${(error as NodeJS.ErrnoException).code}`, {
-      cause: error,
-    });
-  }
 }

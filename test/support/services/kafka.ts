@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
+import type { Certificate } from './certificates.ts';
 import { freePort, LocalServer } from './local-server.ts';
 import { need } from './need.ts';
 
@@ -20,6 +21,22 @@ export interface OwnKafka extends KafkaServer, Pick<LocalServer, 'start' | 'stop
   /** Runs one of Kafka's own tools, such as org.apache.kafka.tools.consumer.ConsoleConsumer; resolves with its output. */
   tool(className: string, ...args: readonly string[]): Promise<string>;
   close(): Promise<void>;
+}
+
+/** What a broker has besides, for those who must come by TLS. */
+export interface KafkaSecurity {
+  readonly certificate: Certificate;
+  /** Who may come in by SASL: by PLAIN, and by both kinds of SCRAM. */
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Its `brokers` are without any of this, for the test itself. */
+export interface SecuredKafka extends OwnKafka {
+  /** host:port where it speaks TLS, and asks nobody who he is. */
+  readonly tls: string;
+  /** host:port where it speaks TLS and asks for a name by SASL. */
+  readonly sasl: string;
 }
 
 const HOW =
@@ -40,6 +57,15 @@ export function ownKafka(context: Mocha.Context): Promise<OwnKafka> {
   return need(context, 'Kafka', HOW, startKafka);
 }
 
+/** As ownKafka(), with TLS and SASL. */
+export function securedKafka(context: Mocha.Context, security: KafkaSecurity): Promise<SecuredKafka> {
+  return need(context, 'Kafka', HOW, async () => {
+    const ports = { tls: await freePort(), sasl: await freePort() };
+    const own = await startKafka({ ...security, ports });
+    return own && { ...own, tls: `localhost:${ports.tls}`, sasl: `localhost:${ports.sasl}` };
+  });
+}
+
 /** As kafka(), for what is no test: undefined where there is none. */
 export function findKafka(): Promise<KafkaServer | undefined> {
   const brokers = process.env['TEST_KAFKA_BROKERS'];
@@ -47,8 +73,10 @@ export function findKafka(): Promise<KafkaServer | undefined> {
   return shared;
 }
 
+type Secured = KafkaSecurity & { readonly ports: { readonly tls: number; readonly sasl: number } };
+
 /** As ownKafka(). */
-export async function startKafka(): Promise<OwnKafka | undefined> {
+export async function startKafka(secured?: Secured): Promise<OwnKafka | undefined> {
   if (!existsSync(join(libs, '.complete')) || !hasJava()) return undefined;
   const local = await LocalServer.start({
     name: 'kafka',
@@ -56,9 +84,9 @@ export async function startKafka(): Promise<OwnKafka | undefined> {
     endSignal: 'KILL',
     async command(folder, port) {
       const file = join(folder, 'server.properties');
-      writeFileSync(file, properties(folder, port, await freePort()));
+      writeFileSync(file, properties(folder, port, await freePort(), secured));
       const [id] = (await java('kafka.tools.StorageTool', 'random-uuid')).trim().split('\n').slice(-1);
-      await java('kafka.tools.StorageTool', 'format', '--standalone', '-t', id!, '-c', file);
+      await java('kafka.tools.StorageTool', 'format', '--standalone', '-t', id!, '-c', file, ...scramUsers(secured));
       return ['java', ...JVM, '-cp', join(libs, '*'), 'kafka.Kafka', file];
     },
     answers,
@@ -89,15 +117,16 @@ const JVM = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 const java = async (className: string, ...args: readonly string[]) =>
   (await promisify(execFile)('java', [...JVM, '-cp', join(libs, '*'), className, ...args])).stdout;
 
-const properties = (folder: string, port: number, controllerPort: number) =>
+const properties = (folder: string, port: number, controllerPort: number, secured: Secured | undefined) =>
   Object.entries({
+    ...securedProperties(folder, secured),
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: listeners(port, controllerPort, secured, '127.0.0.1'),
+    'advertised.listeners': listeners(port, controllerPort, secured, 'localhost'),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
     'log.dirs': join(folder, 'data'),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 1,
@@ -111,6 +140,41 @@ const properties = (folder: string, port: number, controllerPort: number) =>
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
+
+/** `host` is that of the listeners with TLS. */
+function listeners(port: number, controllerPort: number, secured: Secured | undefined, host: string): string {
+  const open = [`PLAINTEXT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`];
+  const { tls, sasl } = secured?.ports ?? {};
+  return [...open, ...(secured ? [`SSL://${host}:${tls}`, `SASL_SSL://${host}:${sasl}`] : [])].join(',');
+}
+
+const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
+
+function securedProperties(folder: string, secured: Secured | undefined): object {
+  if (!secured) return {};
+  const { certificate, username, password } = secured;
+  // A file with the key and the certificate, in this order.
+  const store = join(folder, 'store.pem');
+  writeFileSync(store, [certificate.keyFile, certificate.certFile].map((file) => readFileSync(file, 'utf8')).join(''));
+  const login = (module: string, options = '') => `org.apache.kafka.common.security.${module} required${options};`;
+  const jaas = [
+    ['plain', login('plain.PlainLoginModule', ` user_${username}="${password}"`)],
+    ...SCRAM.map((mechanism) => [mechanism.toLowerCase(), login('scram.ScramLoginModule')]),
+  ].map(([mechanism, text]) => [`listener.name.sasl_ssl.${mechanism}.sasl.jaas.config`, text]);
+  return {
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': store,
+    'sasl.enabled.mechanisms': ['PLAIN', ...SCRAM],
+    ...Object.fromEntries(jaas),
+  };
+}
+
+/** The broker keeps them, so they are there from the beginning. */
+function scramUsers(secured: Secured | undefined): string[] {
+  if (!secured) return [];
+  const user = `[name=${secured.username},password=${secured.password}]`;
+  return SCRAM.flatMap((mechanism) => ['--add-scram', `${mechanism}=${user}`]);
+}
 
 /** Metadata, and a coordinator for consumers, which comes a second later. */
 async function answers(port: number): Promise<void> {

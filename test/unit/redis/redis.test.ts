@@ -141,7 +141,7 @@ describe('the plugin redis', function () {
     const locked = await ownRedis(this, ['--requirepass', 'right-hush']);
     try {
       for (const [password, words] of [
-        ['wrong-hush', /refuses the password; set REDIS_PASSWORD/],
+        ['wrong-hush', /refuses the user or the password; set REDIS_USERNAME, and REDIS_PASSWORD/],
         ['', /asks for a password; set REDIS_PASSWORD/],
       ] as const) {
         const { redis, lines, release } = await startRedisPlugin({ address: locked.address, password });

@@ -1,0 +1,48 @@
+/** What the network and TLS say by a code, and Kafka by the name of an error, in words for the operator. */
+const CODES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there; start it, or set KAFKA_BROKERS',
+  ENOTFOUND: 'its host is not known; set KAFKA_BROKERS',
+  EAI_AGAIN: 'its host cannot be looked up now',
+  EHOSTUNREACH: 'there is no way to its host',
+  ENETUNREACH: 'there is no way to its host',
+  ETIMEDOUT: 'it does not answer',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host; set KAFKA_BROKERS to the name in it',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  UNSUPPORTED_SASL_MECHANISM: 'it does not know this way to say who one is; set KAFKA_SASL_MECHANISM',
+  ILLEGAL_SASL_STATE: 'it asks nobody there who he is; set KAFKA_SASL_MECHANISM to none, or KAFKA_BROKERS',
+  TOPIC_AUTHORIZATION_FAILED: 'the user may not use its topics; let it create, describe, read and write them',
+  GROUP_AUTHORIZATION_FAILED: 'the user may not be in its groups; let it read those that begin with the prefix',
+  CLUSTER_AUTHORIZATION_FAILED:
+    'the user may not do this in the cluster; let it write idempotently, or make the topics',
+};
+
+/** What kafkajs and TLS say in words. */
+const SAYINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
+  [
+    /authentication failed/i,
+    'it refuses the user or the password; set KAFKA_SASL_USERNAME, and KAFKA_SASL_PASSWORD or KAFKA_SASL_PASSWORD_FILE',
+  ],
+  [
+    /self.signed|unable to (get|verify)/i,
+    "its certificate is not of a known authority; set KAFKA_SSL_CA to the authority's certificate",
+  ],
+  [/before secure TLS|wrong version number/, 'it does not speak TLS there; set KAFKA_SSL to off, or KAFKA_BROKERS'],
+  // A broker says no more to those who speak without TLS where it does, or do not say who they are.
+  [
+    /closed connection/i,
+    'it closed the connection; where it asks for TLS or a name, set KAFKA_SSL or KAFKA_SASL_MECHANISM',
+  ],
+  [/timeout/i, 'it does not answer'],
+];
+
+/** What is wrong, for the log and the health: an error of kafkajs in words, any other by its own. */
+export function faultOf(error: unknown): string {
+  const chain: Error[] = [];
+  for (let one = error; one instanceof Error && chain.length < 10; one = one.cause) chain.push(one);
+  for (const { code, type } of chain as readonly { readonly code?: unknown; readonly type?: unknown }[]) {
+    const known = CODES[String(type)] ?? CODES[String(code)];
+    if (known) return known;
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return SAYINGS.find(([pattern]) => pattern.test(text))?.[1] ?? text;
+}
