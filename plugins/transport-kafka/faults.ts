@@ -1,3 +1,6 @@
+/** It may mean anything. */
+export const SILENCE = 'it does not answer';
+
 /** What the network and TLS say by a code, and Kafka by the name of an error, in words for the operator. */
 const CODES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there; start it, or set KAFKA_BROKERS',
@@ -5,7 +8,7 @@ const CODES: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'its host cannot be looked up now',
   EHOSTUNREACH: 'there is no way to its host',
   ENETUNREACH: 'there is no way to its host',
-  ETIMEDOUT: 'it does not answer',
+  ETIMEDOUT: SILENCE,
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host; set KAFKA_BROKERS to the name in it',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   UNSUPPORTED_SASL_MECHANISM: 'it does not know this way to say who one is; set KAFKA_SASL_MECHANISM',
@@ -32,7 +35,7 @@ const SAYINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
     /closed connection/i,
     'it closed the connection; where it asks for TLS or a name, set KAFKA_SSL or KAFKA_SASL_MECHANISM',
   ],
-  [/timeout/i, 'it does not answer'],
+  [/timeout|timed out/i, SILENCE],
 ];
 
 /** What is wrong, for the log and the health: an error of kafkajs in words, any other by its own. */

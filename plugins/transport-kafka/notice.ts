@@ -1,10 +1,14 @@
 import type { Logger } from '../../core/kernel/index.ts';
-import { faultOf } from './faults.ts';
+import { faultOf, SILENCE } from './faults.ts';
 
-/** One line when Kafka goes, and one when it is there: what fails meanwhile fails many times a second. */
+/**
+ * One line when Kafka goes, and one when it is there: what fails meanwhile fails many times a second. Another one where a
+ * later try tells more than silence did.
+ */
 export class Notice {
   readonly #log: Logger;
   readonly #lines: { readonly here: string; readonly away: string };
+  #reason = '';
   #state: 'new' | 'here' | 'away' = 'new';
 
   constructor(log: Logger, lines: { readonly here: string; readonly away: string }) {
@@ -23,8 +27,10 @@ export class Notice {
   }
 
   away(error: unknown): void {
-    if (this.#state === 'away') return;
+    const reason = faultOf(error);
+    if (this.#state === 'away' && (this.#reason !== SILENCE || reason === SILENCE)) return;
     this.#state = 'away';
-    this.#log.warn({ reason: faultOf(error) }, this.#lines.away);
+    this.#reason = reason;
+    this.#log.warn({ reason }, this.#lines.away);
   }
 }
