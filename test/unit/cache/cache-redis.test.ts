@@ -233,6 +233,22 @@ describe('the cache in Redis', function () {
     await other.close();
   });
 
+  it('shows nothing of before a deletion that it did not try, since a read had found out that Redis is frozen', async () => {
+    const { cache, usable, close } = await instance(newName(), { limitMs: 100 });
+    await store(cache, 'a', 'old');
+    server.freeze();
+    try {
+      assert.equal(await cache.through('user', 'b', value('from the store')), 'from the store');
+      await usable(false);
+      await cache.invalidate('user', ['a']);
+    } finally {
+      server.thaw();
+    }
+    await usable();
+    assert.equal(await cache.through('user', 'a', value('new')), 'new');
+    await close();
+  });
+
   it('shows nothing of an old copy that a restarted Redis comes up with', async () => {
     const { cache, redis, usable, close } = await instance(newName());
     await store(cache, 'a', 'old');

@@ -16,10 +16,15 @@ function hubAt10() {
   const hub = new Hub(log as Partial<ChangeLog> as ChangeLog, { heartbeatMs: 60_000, maxQueuedUpdates: 10 });
   const stop = hub.start();
   const subscriber = new Subscriber(undefined);
-  assert.ok(hub.join(subscriber, 10, () => {}));
+  const tooSlow = { times: 0 };
+  assert.ok(hub.join(subscriber, 10, () => void tooSlow.times++));
   const scope = 'project_scopes/p';
-  const tell = (seq: number) => listener([{ seq, id: `${seq}`, transaction: `${seq}`, scope } as Change]);
-  return { subscriber, tell, stop };
+  const change = (seq: number, transaction: string) => ({ seq, id: `${seq}`, transaction, scope }) as Change;
+  const tell = (seq: number) => listener([change(seq, `${seq}`)]);
+  /** Of one transaction. */
+  const tellTogether = (first: number, count: number) =>
+    listener(Array.from({ length: count }, (_, i) => change(first + i, `${first}`)));
+  return { subscriber, tell, tellTogether, tooSlow, stop };
 }
 
 describe('what brings the events of the log to the streams', () => {
@@ -36,6 +41,21 @@ describe('what brings the events of the log to the streams', () => {
     assert.equal(subscriber.isBehind, false);
     tell(13);
     assert.equal(subscriber.isBehind, true);
+    stop();
+  });
+
+  it('gives a transaction of more events than may wait to a stream that has taken all before, and ends one that has not', async () => {
+    const { subscriber, tellTogether, tooSlow, stop } = hubAt10();
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    tellTogether(11, 50);
+    await turn();
+    assert.equal(tooSlow.times, 0);
+    assert.equal(subscriber.take()?.length, 50);
+    tellTogether(61, 10);
+    tellTogether(71, 1);
+    await turn();
+    assert.equal(tooSlow.times, 1);
+    assert.equal(subscriber.take(), undefined);
     stop();
   });
 });
