@@ -10,10 +10,12 @@ import { recordingLogger, setUp } from '../plugin-context.ts';
 /** Brokers that have taken a batch when the test says so. */
 class HeldCluster extends Cluster {
   taken = Promise.withResolvers<void>();
+  producers = 0;
 
   override async ensure(): Promise<void> {}
 
   override async connectProducer(): Promise<Connected> {
+    this.producers += 1;
     return { send: () => this.taken.promise, close: async () => {} };
   }
 }
@@ -40,6 +42,20 @@ describe('a message for Kafka', () => {
       await Promise.all([first, second]);
       await transport.close();
     }
+  });
+
+  it('is sent by a new producer after one that failed: an idempotent one has lost its count', async () => {
+    const log = recordingLogger();
+    const cluster = new HeldCluster(kafkaSettings.parse({}), log);
+    const transport = new KafkaTransport(cluster, log);
+    cluster.taken.reject(new Error('the broker went away'));
+    await assert.rejects(transport.publish('topic', { key: '', value: 'first' }), { code: 'UNAVAILABLE' });
+    cluster.taken = Promise.withResolvers();
+    cluster.taken.resolve();
+    await transport.publish('topic', { key: '', value: 'second' });
+    await transport.publish('topic', { key: '', value: 'third' });
+    assert.equal(cluster.producers, 2);
+    await transport.close();
   });
 });
 
