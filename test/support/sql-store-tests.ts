@@ -421,6 +421,39 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         assert.ok(runs.length < 10, `${runs.length}`);
       }));
 
+    it('do not begin again when they are called off between two runs', async () => {
+      const called = new AbortController();
+      let fails = true;
+      const wrap: OpenOptions['wrap'] = (database) => {
+        const failing = failingDatabase(database, (point) => {
+          if (point !== 'commit' || !fails) return undefined;
+          fails = false;
+          return new DatabaseError('retry', 'as the test wants it');
+        });
+        return {
+          ...failing,
+          async begin(mode, signal) {
+            const transaction = await failing.begin(mode, signal);
+            const rollback = async () => {
+              await transaction.rollback();
+              // Before the next run, which no earlier timer is for.
+              setTimeout(() => called.abort());
+            };
+            return { ...transaction, rollback };
+          },
+        };
+      };
+      await withStore(
+        async (subject) => {
+          const { runs, fn } = insertion();
+          await refuses(subject.store.write(fn, { signal: called.signal }), 'unavailable');
+          for (let looks = 0; looks < 50; looks++) assert.equal(await stored(subject), 0);
+          assert.equal(runs.length, 1);
+        },
+        { wrap },
+      );
+    });
+
     it('are not repeated when the database was lost', () =>
       failing([['statement', 'unavailable']], async (subject, rollbacks) => {
         const { runs, fn } = insertion();

@@ -72,6 +72,16 @@ describe('leases in PostgreSQL', () => {
     assert.ok(order.indexOf('other') < 59, 'the other instance was last');
   });
 
+  it('are given up where the wait for one was called off just before it came', async () => {
+    await one.lease('another name', async () => {}, {});
+    const called = new AbortController();
+    const waiting = one.lease('name', async () => assert.fail('it ran'), { signal: called.signal });
+    // The server is being asked.
+    called.abort();
+    await assert.rejects(waiting, { kind: 'unavailable' });
+    assert.equal(await other.lease('name', async () => 'ran', { wait: false }), 'ran');
+  });
+
   it('are taken from a holder whose connection is lost, who is told, and given to the next', async () => {
     const holder = await hold(one, 'name');
     const waiting = hold(other, 'name');
