@@ -11,7 +11,7 @@ const PAGE_BYTES = 1024 * 1024;
  * that a store elsewhere sends no more than fits into memory.
  */
 export async function* allRows<T extends AnyTable>(
-  table: TableReader<T>,
+  table: Pick<TableReader<T>, 'find'>,
   sizeOf: () => number,
 ): AsyncGenerator<Row<T>, void, undefined> {
   let after: string | undefined;

@@ -241,6 +241,10 @@ describe('a move to another store', function () {
       await refused(fileOf([lines[0]!.replace('"version":1,', '"version":2,')]), 1, /another version of the format/);
     });
 
+    it('where a line is longer than any of an export, without keeping it', async () => {
+      await refused(Buffer.alloc(64 * 1024 * 1024 + 1, 'x'), 1, /longer than 64 MiB/);
+    });
+
     it('where two files are one after the other', async () => {
       await refused(Buffer.concat([file, file]), lines.length + 1, /follows the last line/);
     });
