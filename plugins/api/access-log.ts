@@ -1,4 +1,4 @@
-import type { CallError } from '../../core/contracts/api.ts';
+import type { ApiMethod, CallError } from '../../core/contracts/api.ts';
 import type { Code } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
 import type { RunningCall } from './call.ts';
@@ -28,8 +28,8 @@ export class AccessLog {
     else if (this.#isSlow(method, ms)) this.#log.info(line(call, 'OK', ms), 'slow call');
   }
 
-  failed(call: RunningCall, { code, reason }: CallError, ms: number): void {
-    if (this.#mode === 'none') return;
+  failed(call: RunningCall, method: ApiMethod, { code, reason }: CallError, ms: number): void {
+    if (this.#mode === 'none' || (this.#mode === 'slow' && code === 'CANCELLED' && method.responseStream)) return;
     const fields = { ...line(call, code, ms), reason };
     if (OWN_FAILURES.has(code)) this.#log.warn(fields, 'call failed');
     else this.#log.info(fields, 'call refused');
@@ -39,9 +39,9 @@ export class AccessLog {
     this.#log.error({ ...line(call, 'INTERNAL', ms), err: error }, 'call failed for a reason nobody foresaw');
   }
 
-  /** A stream takes as long as its reader likes. */
-  #isSlow(method: BoundMethod | undefined, ms: number): boolean {
-    return this.#mode === 'slow' && ms > this.#slowMs && method?.descriptor.methodKind === 'unary';
+  /** A stream takes as long as its reader likes, who ends it by going. */
+  #isSlow(method: BoundMethod, ms: number): boolean {
+    return this.#mode === 'slow' && ms > this.#slowMs && method.descriptor.methodKind === 'unary';
   }
 }
 

@@ -87,7 +87,7 @@ export class Pipeline implements Api {
       this.#accessLog.ok(call, bound, performance.now() - startedAt);
       return bytes;
     } catch (error) {
-      throw this.#fail(error, call, performance.now() - startedAt);
+      throw this.#fail(error, call, method, performance.now() - startedAt);
     } finally {
       call.release();
     }
@@ -111,7 +111,7 @@ export class Pipeline implements Api {
       this.#accessLog.ok(call, bound, performance.now() - startedAt);
       return bytes;
     } catch (error) {
-      throw this.#fail(error, call, performance.now() - startedAt);
+      throw this.#fail(error, call, method, performance.now() - startedAt);
     } finally {
       // A handler that still waits for something learns by its signal that nobody waits for it.
       call.over(cancelled());
@@ -146,10 +146,10 @@ export class Pipeline implements Api {
       this.#accessLog.ok(call, bound, performance.now() - startedAt);
     } catch (error) {
       settled = true;
-      throw this.#fail(error, call, performance.now() - startedAt);
+      throw this.#fail(error, call, method, performance.now() - startedAt);
     } finally {
       // Whoever read the stream has returned it before its end.
-      if (!settled) this.#fail(cancelled(), call, performance.now() - startedAt);
+      if (!settled) this.#fail(cancelled(), call, method, performance.now() - startedAt);
       // A generator that still waits for something learns by its signal that nobody waits for it.
       call.over(cancelled());
       if (messages) this.#close(messages, place);
@@ -217,9 +217,9 @@ export class Pipeline implements Api {
     }
   }
 
-  #fail(error: unknown, call: RunningCall, ms: number): CallError {
+  #fail(error: unknown, call: RunningCall, method: ApiMethod, ms: number): CallError {
     const mapped = toCallError(error, call.requestId, call.explanation);
-    if (isForeseen(error)) this.#accessLog.failed(call, mapped, ms);
+    if (isForeseen(error)) this.#accessLog.failed(call, method, mapped, ms);
     else this.#accessLog.unforeseen(call, error, ms);
     return mapped;
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { DomainError, invalidField } from '../../../core/contracts/errors.ts';
 import { StoreError } from '../../../core/contracts/store.ts';
 import { bytesOf } from '../../fixtures/echo/echo.ts';
-import { bootEcho, decodeStatus, ECHO, failure, origin } from './support.ts';
+import { bootEcho, COUNT, decodeStatus, ECHO, failure, origin } from './support.ts';
 
 const hello = bytesOf('EchoRequest', { text: 'hello' });
 
@@ -160,6 +160,21 @@ describe('the access log', () => {
     await api.unary(method(ECHO), hello, origin());
     await running.stop();
     assert.equal(lines.filter(({ message }) => message === 'slow call').length, 1);
+  });
+
+  it('has a stream that its reader leaves only when it logs all', async () => {
+    const left = async (logCalls: string) => {
+      const count = async function* () {
+        yield {};
+      };
+      const { running, api, method, lines } = await bootEcho({ count }, { logCalls });
+      const request = bytesOf('CountRequest', { to: 1 });
+      for await (const _ of api.serverStream(method(COUNT), request, origin())) break;
+      await running.stop();
+      return lines.flatMap(({ fields }) => ('code' in fields ? [fields.code] : []));
+    };
+    assert.deepEqual(await left('slow'), []);
+    assert.deepEqual(await left('all'), ['CANCELLED']);
   });
 
   it('has nothing when it logs none, and never a request', async () => {
