@@ -66,6 +66,7 @@ export function setStreamHeaders(response: ServerResponse, { contentType }: Stre
   response.statusCode = 200;
   response.setHeader('Content-Type', contentType);
   response.appendHeader('Vary', 'Accept');
-  // For nginx, which would hold the messages back until its buffer is full.
+  // For whoever is on the way and would compress, or, as nginx, hold messages back until a buffer is full.
+  response.setHeader('Cache-Control', 'no-store, no-transform');
   response.setHeader('X-Accel-Buffering', 'no');
 }

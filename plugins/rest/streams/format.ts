@@ -48,10 +48,13 @@ const lines: StreamFormat = {
 /** The first one is for whoever takes anything. */
 const formats = [lines, events];
 
+/** All are UTF-8, whether a caller says so or not. */
+const types = new Map(formats.flatMap((it) => [it.contentType, `${it.contentType};charset=utf-8`].map((t) => [t, it])));
+
 /** The one that Accept asks for. Throws GatewayError 406. */
 export function formatFor(ctx: Context): StreamFormat {
-  const taken = ctx.accepts(formats.map(({ contentType }) => contentType));
-  const format = formats.find(({ contentType }) => contentType === taken);
+  const taken = ctx.accepts([...types.keys()]);
+  const format = taken === false ? undefined : types.get(taken);
   if (format !== undefined) return format;
   throw new GatewayError(
     'INVALID_ARGUMENT',

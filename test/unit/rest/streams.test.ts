@@ -22,7 +22,7 @@ describe('rest: streams over HTTP', () => {
       const body = await get(FOLLOW, SSE);
       assert.deepEqual(
         [body.status, body.headers['content-type'], body.headers['cache-control'], body.headers['x-accel-buffering']],
-        [200, 'text/event-stream', 'no-store', 'no'],
+        [200, 'text/event-stream', 'no-store, no-transform', 'no'],
       );
       const text = await body.ended;
       assert.match(text, /^retry: [12]\d{3}\n\n/);
@@ -168,9 +168,15 @@ describe('rest: streams over HTTP', () => {
     ];
     for (const accept of [undefined, '*/*', 'application/*', 'text/html, */*;q=0.8', NDJSON.accept])
       assert.deepEqual(await typeFor(accept), lines, accept);
-    for (const accept of ['text/event-stream', 'text/*', 'application/x-ndjson;q=0.5, text/event-stream'])
+    for (const accept of [
+      'text/event-stream',
+      'text/*',
+      'application/x-ndjson;q=0.5, text/event-stream',
+      'text/event-stream; charset=UTF-8',
+    ])
       assert.deepEqual(await typeFor(accept), events, accept);
-    for (const accept of ['application/json', 'text/html', 'text/event-stream;q=0'])
+    assert.deepEqual(await typeFor('application/x-ndjson;charset=utf-8'), lines);
+    for (const accept of ['application/json', 'text/html', 'text/event-stream;q=0', 'text/event-stream;charset=latin1'])
       assert.deepEqual((await typeFor(accept)).slice(0, 2), [406, 'application/json'], accept);
   });
 
