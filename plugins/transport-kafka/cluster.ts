@@ -19,6 +19,9 @@ const JOIN_MS = 20_000;
 const SILENT_STOP_MS = 1_000;
 /** A broker that is gone is not waited for at a goodbye. */
 const GOODBYE_MS = 1_000;
+/** Brokers learn of a new topic a moment after who made it has been answered. */
+const KNOWN_MS = 5_000;
+const LOOK_MS = 50;
 
 export interface TopicToMake {
   readonly name: string;
@@ -96,8 +99,10 @@ export class Cluster {
       await admin.connect();
       const existing = new Set(await admin.listTopics());
       const missing = unknown.filter(({ name }) => !existing.has(name));
-      if (missing.length > 0)
+      if (missing.length > 0) {
         await admin.createTopics({
+          // Its own wait ends with an error where a broker has not heard of the topic yet.
+          waitForLeaders: false,
           topics: missing.map(({ name, partitions, config = {} }) => ({
             topic: name,
             numPartitions: partitions,
@@ -105,6 +110,9 @@ export class Cluster {
             configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
           })),
         });
+        const names = missing.map(({ name }) => name);
+        await untilKnown(() => admin.fetchTopicMetadata({ topics: names }));
+      }
       for (const { name } of unknown) this.#made.add(name);
     } finally {
       await goodbye(admin);
@@ -255,6 +263,29 @@ async function run(
       });
     },
   });
+}
+
+async function untilKnown(look: () => Promise<unknown>): Promise<void> {
+  const late = AbortSignal.timeout(KNOWN_MS);
+  for (;;) {
+    try {
+      await look();
+      return;
+    } catch (error) {
+      if (late.aborted || !isOf(error, ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])) throw error;
+    }
+    await pause(LOOK_MS, late);
+  }
+}
+
+/** Whether the brokers take less in a topic than was sent, in one message or in all that went to one partition. */
+export function isTooLarge(error: unknown): boolean {
+  return isOf(error, ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+}
+
+/** Whether a broker has answered with one of these errors of Kafka's protocol. */
+function isOf(error: unknown, types: readonly string[]): boolean {
+  return error instanceof Error && 'type' in error && types.includes(String(error.type));
 }
 
 function byTopic(messages: readonly Outgoing[]): TopicMessages[] {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fromJson } from '@bufbuild/protobuf';
 import { api } from '../../core/contracts/api.ts';
-import { type PublishedEvents, readEvents, untilGroupHas } from '../support/kafka-events.ts';
+import { makeTopic, type PublishedEvents, readEvents, untilGroupHas } from '../support/kafka-events.ts';
 import { kafka } from '../support/services/kafka.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 
@@ -107,5 +107,34 @@ describe('events in Kafka', function () {
         told.filter((line) => line.includes(` ${key}-`)),
         Array.from({ length: 10 }, (_, n) => `CREATED ${key}-${n + 1} task ${2 * n + i}`),
       );
+  });
+});
+
+describe('events for a topic that takes less than brokers usually do', function () {
+  this.timeout(60_000);
+
+  it('come in smaller batches, and without the entity where that alone is too much', async function () {
+    const broker = await kafka(this);
+    const topics = broker.topics();
+    await makeTopic(broker.brokers, `${topics.KAFKA_TOPIC_PREFIX}.issues`, { 'max.message.bytes': '6000' });
+    const tracker = await startTracker({ COMMUNICATION_METHOD: 'kafka', ...topics });
+    const { project } = (await tracker.http('POST', '/v1/projects', { name: 'Engine', key: 'ENG' })).body;
+    const events = await readEvents(topics);
+    const requests = [...Array(20).keys()].map((i) => ({
+      projectId: project.id,
+      summary: `issue ${i}`,
+      description: 'x'.repeat(i === 7 ? 20_000 : 500),
+    }));
+    assert.equal((await tracker.http('POST', '/v1/issues:batchCreate', { requests, atomic: true })).status, 200);
+    const ofIssues = () => events.all.filter(({ topic }) => topic === 'issues');
+    await events.until(() => new Set(ofIssues().map(({ value }) => value.entityId)).size === 20);
+    const told = new Map(ofIssues().map(({ value }) => [value.ordinal, value.after?.summary]));
+    assert.deepEqual(
+      [...told.values()],
+      requests.map(({ summary }, i) => (i === 7 ? undefined : summary)),
+    );
+    while ((await tracker.http('GET', '/health')).body.events_status !== 'up') await new Promise(setImmediate);
+    await events.end();
+    await tracker.stop();
   });
 });

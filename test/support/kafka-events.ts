@@ -34,6 +34,15 @@ export async function untilGroupHas(brokers: string, groupId: string, members: n
   await admin.disconnect();
 }
 
+/** Makes a topic before the tracker does, with settings of its own. */
+export async function makeTopic(brokers: string, topic: string, config: Readonly<Record<string, string>>) {
+  const admin = clientOf(brokers).admin();
+  await admin.connect();
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
+  await admin.disconnect();
+}
+
 function clientOf(brokers: string): Kafka {
   return new Kafka({
     clientId: 'tests',

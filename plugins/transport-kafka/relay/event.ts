@@ -14,6 +14,11 @@ export const eventTopics = ['projects', 'issues', 'users'] as const;
 /** The brokers take 1 MiB by default, with what is around it. */
 export const MAX_BYTES = 900_000;
 
+export interface EventMessage extends Outgoing {
+  readonly change: Change;
+  readonly value: string;
+}
+
 /** Makes messages of changes: see docs/reference/events.md. */
 export class EventWriter {
   readonly #storeId: string;
@@ -28,14 +33,20 @@ export class EventWriter {
     this.#topic = topic;
   }
 
-  write(change: Change): Outgoing & { readonly value: string } {
+  write(change: Change): EventMessage {
     const { entity, kind, id, scope } = change;
     return {
+      change,
       topic: this.#topic(TOPICS[entity] ?? 'projects'),
       key: scope.slice(scope.indexOf('/') + 1),
       value: this.#value(change),
       headers: { 'event-id': id, entity, kind, schema: MESSAGE, 'content-type': 'application/json' },
     };
+  }
+
+  /** Without the entity as it is after the change, for a topic that takes no more. */
+  bare(message: EventMessage): EventMessage {
+    return { ...message, value: this.#json(message.change, undefined) };
   }
 
   #value(change: Change): string {

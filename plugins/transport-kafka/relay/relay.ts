@@ -3,11 +3,11 @@ import type { Change, ChangeLog } from '../../../core/contracts/log.ts';
 import type { Store } from '../../../core/contracts/store.ts';
 import type { Logger } from '../../../core/kernel/index.ts';
 import { pause } from '../../../core/lib/pause.ts';
-import type { Cluster, Outgoing } from '../cluster.ts';
+import { type Cluster, isTooLarge } from '../cluster.ts';
 import { Notice } from '../notice.ts';
 import { Sender } from '../sender.ts';
 import { batches } from './batches.ts';
-import { type EventWriter, eventTopics, MAX_BYTES } from './event.ts';
+import { type EventMessage, type EventWriter, eventTopics, MAX_BYTES } from './event.ts';
 import { isOvertaken, Position } from './position.ts';
 
 const LEASE = 'kafka.relay';
@@ -22,7 +22,7 @@ export interface RelayParts {
   readonly partitions: number;
   readonly prefix: string;
   /** Of the store that is there. */
-  readonly writer: () => Pick<EventWriter, 'write'>;
+  readonly writer: () => Pick<EventWriter, 'write' | 'bare'>;
   readonly log: Logger;
   /** Milliseconds after which events wait for Kafka that it has been given and not confirmed. */
   readonly lateMs?: number;
@@ -38,6 +38,8 @@ export class Relay {
   readonly #notice: Notice;
   /** Up to where Kafka had the log when this instance last sent. */
   #sent = 0;
+  /** What a batch may hold; less where a topic has taken less. */
+  #maxBytes = MAX_BYTES;
   #woken = false;
   #wakeUp = () => {};
 
@@ -100,7 +102,8 @@ export class Relay {
           continue;
         }
         const messages = changes.map((change) => writer.write(change));
-        for (const batch of batches(messages, MAX_BYTES)) await this.#send(sender, batch, signal);
+        const send = (batch: readonly EventMessage[]) => this.#send(sender, batch, signal);
+        for (const batch of batches(messages, this.#maxBytes)) await this.#sendFitting(batch, send, writer);
         await position.write(last.seq, signal);
         this.#sent = last.seq;
         this.#notice.here({ seq: last.seq });
@@ -111,7 +114,26 @@ export class Relay {
     }
   }
 
-  async #send(sender: Sender, batch: readonly Outgoing[], signal: AbortSignal): Promise<void> {
+  /** Where a topic takes less at a time: in parts, and at last without what an entity is like. */
+  async #sendFitting(
+    batch: readonly EventMessage[],
+    send: (batch: readonly EventMessage[]) => Promise<void>,
+    writer: Pick<EventWriter, 'write' | 'bare'>,
+  ): Promise<void> {
+    try {
+      await send(batch);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      const half = batch.length >> 1;
+      if (half === 0) return send(batch.map((message) => writer.bare(message)));
+      const bytes = batch.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0);
+      this.#maxBytes = Math.min(this.#maxBytes, Math.ceil(bytes / 2));
+      await this.#sendFitting(batch.slice(0, half), send, writer);
+      await this.#sendFitting(batch.slice(half), send, writer);
+    }
+  }
+
+  async #send(sender: Sender, batch: readonly EventMessage[], signal: AbortSignal): Promise<void> {
     const { lateMs = LATE_MS } = this.#parts;
     const late = setTimeout(() => this.#notice.away(`no answer within ${lateMs} ms`), lateMs).unref();
     try {

@@ -34,7 +34,11 @@ async function failed(events: number, { brokers, lateMs }: { brokers?: string[];
   const cluster = new Cluster(kafkaSettings.parse({ brokers }), log);
   const writer = () => {
     if (!brokers) throw new Error('away');
-    return { write: ({ id }: Change) => ({ topic: cluster.topic('projects'), key: id, value: id, headers: {} }) };
+    const write = (change: Change) => {
+      const { id } = change;
+      return { change, topic: cluster.topic('projects'), key: id, value: id, headers: {} };
+    };
+    return { write, bare: ({ change }: { readonly change: Change }) => write(change) };
   };
   const relay = new Relay({
     ...{ store, changeLog, cluster, partitions: 1, prefix, writer, log },
