@@ -13,7 +13,8 @@ export interface PgResult {
 
 /** As much of the driver's client as is used here; the driver has no types of its own. */
 export interface PgClient {
-  readonly connection: { readonly stream: Duplex };
+  /** `ssl`: what TLS is made with; false where there is none. */
+  readonly connection: { readonly stream: Duplex; readonly ssl: object | false };
   readonly host: string;
   readonly port: number;
   readonly processID: number | null;

@@ -1,6 +1,7 @@
 import { type Database, DatabaseError, type Session, type SqlRow, type Transaction } from '../database.ts';
 import type { Statement } from '../statement.ts';
 import { databaseError } from './errors.ts';
+import { sharedSession } from './lease-session.ts';
 import { Leases } from './leases.ts';
 import { createOrm, type Orm } from './orm.ts';
 import type { PostgresSettings } from './settings.ts';
@@ -86,6 +87,24 @@ export class PostgresDatabase implements Database {
       await this.#waits.for(this.#leases.ping(), signal);
     } catch (error) {
       throw this.#closed.signal.aborted ? closedError() : databaseError(error);
+    }
+  }
+
+  /**
+   * As ping; and refuses a pooler that gives each transaction another connection, as far as it can be seen. Leases would be
+   * lost there without a word, and statements that were prepared would be others'.
+   */
+  async open(signal: AbortSignal): Promise<void> {
+    await this.ping(signal);
+    const transaction = await this.begin('read', signal);
+    try {
+      const [row] = await transaction.execute({ sql: 'select pg_backend_pid() as backend', parameters: [] });
+      const leases = await this.#waits.for(this.#leases.ping(), signal);
+      if (row?.['backend'] === leases) throw sharedSession();
+    } catch (error) {
+      throw databaseError(error);
+    } finally {
+      await transaction.rollback();
     }
   }
 

@@ -1,6 +1,7 @@
 import { DatabaseError } from '../database.ts';
 import { SchemaError } from '../schema/schema-error.ts';
 import { serverError } from './errors.ts';
+import { SHARED_SESSION } from './lease-session.ts';
 
 /** What is wrong, and what to do about it, in words for the operator: no address, no name, no secret. */
 export interface Fault {
@@ -15,7 +16,15 @@ const REFUSALS: Readonly<Record<string, Fault>> = {
     what: 'PostgreSQL refused the user or the password',
     todo: 'set POSTGRES_USER, and POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE',
   },
-  '28000': { what: 'PostgreSQL refused the user', todo: 'set POSTGRES_USER, or let it in by pg_hba.conf' },
+  '28000': {
+    what: 'PostgreSQL refused the user',
+    todo: 'set POSTGRES_USER, let it in by pg_hba.conf, or set POSTGRES_SSL where that asks for TLS',
+  },
+  // What PgBouncer says of anything.
+  '08P01': {
+    what: 'PostgreSQL, or a pooler in front of it, refused the connection',
+    todo: "look at its log; PgBouncer's ignore_startup_parameters stand in docs/guides/databases.md",
+  },
   '3D000': { what: 'the database does not exist', todo: 'create it, or set POSTGRES_DB' },
   '42501': {
     what: 'the user may not do this in the database',
@@ -66,6 +75,13 @@ const SAYINGS: readonly (readonly [pattern: RegExp, fault: Fault])[] = [
   [
     /does not support SSL/,
     { what: 'PostgreSQL offers no TLS', todo: 'turn it on there (ssl = on), or set POSTGRES_SSL to off' },
+  ],
+  [
+    new RegExp(SHARED_SESSION),
+    {
+      what: 'a pooler in front of PostgreSQL gives each transaction another connection',
+      todo: "set pool_mode of PgBouncer to session, or POSTGRES_HOST and POSTGRES_PORT to PostgreSQL's own",
+    },
   ],
   [/timeout/, { what: 'PostgreSQL cannot be reached: it does not answer' }],
 ];

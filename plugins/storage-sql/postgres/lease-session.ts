@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
+import { DatabaseError } from '../database.ts';
 import type { TransactionClient } from './client.ts';
 
 /** How often a session that holds something asks whether the server is there, and how long it waits, in milliseconds. */
 const HEARTBEAT_MS = 2_000;
 const ANSWER_MS = 5_000;
+
+/** What it is called where locks, prepared statements and settings of a session are soon another's. */
+export const SHARED_SESSION = 'the session is shared with others';
 
 /** A connection of its own and the advisory locks that it holds; when it is lost, so are they. */
 export class LeaseSession {
@@ -11,6 +15,8 @@ export class LeaseSession {
   readonly #lost = new AbortController();
   readonly #held = new Set<string>();
   #heartbeat: NodeJS.Timeout | undefined;
+  /** The process of the server that has answered. */
+  #backend: number | undefined;
 
   private constructor(client: TransactionClient) {
     this.#client = client;
@@ -31,7 +37,9 @@ export class LeaseSession {
 
   /** Whether the lock is held now. Throws the driver's error; then the session is lost. */
   async tryLock(name: string): Promise<boolean> {
-    const rows = await this.#ask('select pg_try_advisory_lock($1::bigint) as got', [keyOf(name)]);
+    const rows = await this.#ask('select pg_try_advisory_lock($1::bigint) as got, pg_backend_pid() as backend', [
+      keyOf(name),
+    ]);
     const got = rows[0]?.['got'] === true;
     if (got) {
       this.#held.add(name);
@@ -42,16 +50,19 @@ export class LeaseSession {
 
   /** Never throws: a session that cannot is given up, and its locks with it. */
   async unlock(name: string): Promise<void> {
-    await this.#ask('select pg_advisory_unlock($1::bigint)', [keyOf(name)]).catch(() => {});
+    await this.#ask('select pg_advisory_unlock($1::bigint), pg_backend_pid() as backend', [keyOf(name)]).catch(
+      () => {},
+    );
     this.#held.delete(name);
     if (this.#held.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
   }
 
-  /** Throws the driver's error; then the session is lost. */
-  async ping(): Promise<void> {
-    await this.#ask('select 1', []);
+  /** The process of the server behind it. Throws the driver's error; then the session is lost. */
+  async ping(): Promise<number> {
+    await this.#ask('select pg_backend_pid() as backend', []);
+    return this.#backend!;
   }
 
   async close(): Promise<void> {
@@ -62,7 +73,11 @@ export class LeaseSession {
   async #ask(sql: string, parameters: readonly string[]) {
     const patience = setTimeout(() => this.#client.destroy(), ANSWER_MS);
     try {
-      return (await this.#client.query(sql, parameters)).rows;
+      const { rows } = await this.#client.query(sql, parameters);
+      const backend = Number(rows[0]?.['backend']);
+      this.#backend ??= backend;
+      if (backend !== this.#backend) throw sharedSession();
+      return rows;
     } catch (error) {
       this.#client.destroy();
       throw error;
@@ -76,6 +91,8 @@ export class LeaseSession {
     this.#lost.abort();
   }
 }
+
+export const sharedSession = (): DatabaseError => new DatabaseError('unavailable', SHARED_SESSION);
 
 /** Advisory locks have numbers of 64 bits and no names; those of other programs in the same database are no trouble. */
 const keyOf = (name: string): string =>

@@ -58,9 +58,12 @@ export class Leases {
     }
   }
 
-  /** Whether the server answers, on the connection of the leases: that all others are in use is no fault. */
-  async ping(): Promise<void> {
-    await (await this.#open()).ping();
+  /**
+   * Whether the server answers, on the connection of the leases: that all others are in use is no fault. The process of
+   * the server that did.
+   */
+  async ping(): Promise<number> {
+    return (await this.#open()).ping();
   }
 
   /** Aborts every holder's signal, gives every lock up and refuses everyone else. */

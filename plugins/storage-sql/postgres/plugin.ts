@@ -45,7 +45,7 @@ export default definePlugin({
     let declared: Declarations = { tables: [], migrations: [] };
     const opening = new Opening({
       async attempt(signal) {
-        await database.ping(signal);
+        await database.open(signal);
         const apply = appliedAtStart(config);
         const { storeId, applied, pending, ready } = await prepare(database, declared, {
           apply,
@@ -81,7 +81,7 @@ export default definePlugin({
         schemaMigrations: migratorOf(async (signal) => {
           const own = new PostgresDatabase(config);
           try {
-            await own.ping(signal);
+            await own.open(signal);
             return own;
           } catch (error) {
             await own.close();

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import pg from 'pg';
 import { LocalServer, type Owner } from './local-server.ts';
@@ -42,8 +42,8 @@ export function postgres(context: Mocha.Context): Promise<PostgresServer> {
 }
 
 /** A server for this test alone. It is always started, whatever TEST_POSTGRES_URL says; else the test is skipped. */
-export function ownPostgres(context: Mocha.Context, settings: Readonly<Record<string, string>> = {}) {
-  return need(context, 'PostgreSQL', HOW, () => startPostgres(settings));
+export function ownPostgres(context: Mocha.Context, ...options: Parameters<typeof startPostgres>) {
+  return need(context, 'PostgreSQL', HOW, () => startPostgres(...options));
 }
 
 /** Why PostgreSQL cannot be tested here, and what to do; undefined where it can. Starts nothing. */
@@ -58,8 +58,14 @@ export function findPostgres(): Promise<PostgresServer | undefined> {
   return shared;
 }
 
-/** As ownPostgres(). `settings` are the server's, as in postgresql.conf. */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres | undefined> {
+/**
+ * As ownPostgres(). `settings` are the server's, as in postgresql.conf; `files` are put beside that one: 'pg_hba.conf',
+ * 'server.crt' and 'server.key'.
+ */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  files: Readonly<Record<string, string>> = {},
+): Promise<OwnPostgres | undefined> {
   const folder = binaries();
   if (!folder) return undefined;
   const all = {
@@ -79,6 +85,10 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
     command(home, port, owner) {
       const data = join(home, 'data');
       initialise(folder, home, data, owner);
+      for (const [name, text] of Object.entries(files)) {
+        writeFileSync(join(data, name), text, { mode: 0o600 });
+        if (owner) chownSync(join(data, name), owner.uid, owner.gid);
+      }
       const options = Object.entries({ ...all, port: String(port) }).flatMap(([name, value]) => [
         '-c',
         `${name}=${value}`,

@@ -234,6 +234,34 @@ describe('storage-postgres', () => {
       await secure.close();
     }
   });
+
+  it('cancels by TLS too what nobody waits for any more, so that it holds no lock', async () => {
+    // What does not begin by asking for TLS goes nowhere here.
+    const secure = await behindTls(server);
+    const started = await start({ ...settings, host: 'localhost', port: secure.port, ssl: { mode: 'require' } });
+    const { store } = started;
+    await store.write((tx) => tx.table(things).insert({ id: ID, n: 1 }));
+    const locks = async () =>
+      Number(
+        (
+          await own.query(
+            "select count(*)::int as n from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'",
+            [own.name],
+          )
+        )[0]?.['n'],
+      );
+    const waiting = new AbortController();
+    await store.write(async (tx) => {
+      await tx.table(things).lock(ID, 'update');
+      const second = store.write((other) => other.table(things).lock(ID, 'update'), { signal: waiting.signal });
+      while ((await locks()) === 0);
+      waiting.abort();
+      await assert.rejects(second, { kind: 'unavailable' });
+      while ((await locks()) > 0);
+    });
+    await started.release();
+    await secure.close();
+  });
 });
 
 /** The server behind TLS as PostgreSQL speaks it, with a certificate for localhost that signs itself. */
