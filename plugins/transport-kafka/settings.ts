@@ -6,9 +6,11 @@ const prefix = z
   .max(200)
   .regex(/^[A-Za-z0-9._-]+$/, 'must be 1 to 200 letters, digits, dots, dashes and underscores');
 
-const broker = z
-  .string()
-  .regex(/^(?:[^\s:]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, "must be host:port, as in 'localhost:9092'");
+const MOST_PORT = 65_535;
+const broker = z.string().refine((text) => {
+  const port = Number(/^(?:[^\s:]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(text)?.[1]);
+  return port >= 1 && port <= MOST_PORT;
+}, `must be host:port, as in 'localhost:9092', with a port from 1 to ${MOST_PORT}`);
 
 export const kafkaSettings = z.strictObject({
   /** The brokers that are asked first for the others. */
