@@ -15,7 +15,7 @@ import { Outlet, Turn } from './outlet.ts';
 import { readSocketRequest, type SocketRequest, socketMessage } from './socket-messages.ts';
 
 /** Close codes; those from 4000 on are of the protocol. */
-export const closeCodes = { goingAway: 1001, badMessage: 4400, idInUse: 4409 } as const;
+const closeCodes = { goingAway: 1001, badMessage: 4400, idInUse: 4409 } as const;
 
 /** Milliseconds for the other side to close too. */
 const CLOSE_MS = 2000;

@@ -23,11 +23,6 @@ export class Queries {
     this.#bounds = bounds;
   }
 
-  async get(session: Session, table: AnyTable, key: Key): Promise<StoredRow | undefined> {
-    const [row] = await getMany(this.#dialect, session, table, [key]);
-    return row;
-  }
-
   getMany(session: Session, table: AnyTable, keys: readonly Key[]): Promise<StoredRow[]> {
     return getMany(this.#dialect, session, table, keys);
   }

@@ -4,7 +4,7 @@ import { SEARCH_COLUMN, TOKEN_COLUMN, tokensTable } from '../physical.ts';
 import { allOf, column, columnsOf, name, type Scope, type Sql } from './sql.ts';
 
 /** The tokens as a tsquery: each the beginning of a lexeme. */
-export const tsquery = (query: readonly string[]): string =>
+const tsquery = (query: readonly string[]): string =>
   query.map((token) => `'${token.replaceAll(/['\\]/g, '$&$&')}':*`).join(' & ');
 
 /** That a token begins so, in a table of tokens. */

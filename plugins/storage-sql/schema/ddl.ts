@@ -9,7 +9,7 @@ const statement = (sql: string): Statement => ({ sql, parameters: [] });
 export const quoted = (name: string): string => `"${name}"`;
 export const quotedList = (names: readonly string[]): string => names.map(quoted).join(', ');
 
-export const columnSql = ({ name, type, nullable }: ColumnShape): string =>
+const columnSql = ({ name, type, nullable }: ColumnShape): string =>
   `${quoted(name)} ${type}${nullable ? '' : ' NOT NULL'}`;
 
 const termSql = (term: string): string => {
