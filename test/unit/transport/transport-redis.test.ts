@@ -64,6 +64,31 @@ describe('the transport over Redis', function () {
     await close();
   });
 
+  it('brings nothing to whom it has told that the subscription failed, though Redis took it later', async () => {
+    const { redis, release } = await startRedisPlugin({ address: server.address, timeoutMs: 50 });
+    server.freeze();
+    try {
+      await assert.rejects(
+        redis.subscribe('late', () => assert.fail('the subscription failed')),
+        { code: 'UNAVAILABLE' },
+      );
+    } finally {
+      server.thaw();
+    }
+    await whenConnected(redis, true);
+    const heard = Promise.withResolvers<string>();
+    for (let subscribed = false; !subscribed; )
+      subscribed = await redis.subscribe('late', heard.resolve).then(
+        () => true,
+        () => false,
+      );
+    const other = await startRedisPlugin({ address: server.address });
+    await other.redis.publish('late', 'hello');
+    assert.equal(await heard.promise, 'hello');
+    await other.release();
+    await release();
+  });
+
   it('is unavailable and degraded without Redis, and its subscriptions go on when it is back', async () => {
     const { transport, redis, health, close } = await open();
     const heard = Promise.withResolvers<TransportMessage>();
