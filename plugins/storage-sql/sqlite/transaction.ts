@@ -31,7 +31,7 @@ export class SqliteTransaction implements Transaction {
   readonly #order = new InOrder();
   /** Why nothing more is done in it. */
   #over: DatabaseError | undefined;
-  #ending: Promise<void> | undefined;
+  #ending: Promise<Outcome> | undefined;
 
   constructor(parts: TransactionParts) {
     this.#parts = parts;
@@ -69,34 +69,46 @@ export class SqliteTransaction implements Transaction {
     for (const statement of last) await this.execute(statement);
     await this.#order.done;
     if (this.#over) throw this.#over;
-    const { mode, connection, open, refuseLost } = this.#parts;
-    try {
-      if (mode === 'write') refuseLost();
-      await this.#end(ENDED, () => connection.commit(open), 'committed');
-    } catch (error) {
-      const why = databaseError(error, 'commit');
-      await this.#end(why, () => connection.rollback(open), why);
-      throw why;
-    }
+    const outcome = await this.#end(ENDED, () => this.#store());
+    if (outcome instanceof DatabaseError) throw outcome;
   }
 
   async rollback(): Promise<void> {
     if (this.#over) await this.#ending;
-    else await this.#end(ENDED, () => this.#parts.connection.rollback(this.#parts.open), 'rolled back');
+    else await this.#end(ENDED, () => this.#undo('rolled back'));
   }
 
-  /** Rolls back; whoever goes on with it is told why. */
+  /** Rolls back; whoever goes on with it is told why. Never throws, also where a commit is under way that fails. */
   async callOff(why: DatabaseError): Promise<void> {
     if (this.#over) await this.#ending;
-    else await this.#end(why, () => this.#parts.connection.rollback(this.#parts.open), why);
+    else await this.#end(why, () => this.#undo(why));
+  }
+
+  async #store(): Promise<Outcome> {
+    const { mode, connection, open, refuseLost } = this.#parts;
+    try {
+      if (mode === 'write') refuseLost();
+      await connection.commit(open);
+      return 'committed';
+    } catch (error) {
+      return this.#undo(databaseError(error, 'commit'));
+    }
   }
 
   /** MikroORM's rollback comes after the statements that are on their way, and the driver's does not throw. */
-  #end(over: DatabaseError, how: () => Promise<void>, outcome: Outcome): Promise<void> {
+  async #undo(outcome: Outcome): Promise<Outcome> {
+    await this.#parts.connection.rollback(this.#parts.open);
+    return outcome;
+  }
+
+  #end(over: DatabaseError, how: () => Promise<Outcome>): Promise<Outcome> {
     this.#over = over;
     const { signal, ended } = this.#parts;
     signal.removeEventListener('abort', this);
-    this.#ending = how().then(() => ended(this, outcome));
+    this.#ending = how().then((outcome) => {
+      ended(this, outcome);
+      return outcome;
+    });
     return this.#ending;
   }
 }

@@ -318,6 +318,24 @@ describe('the SQLite database', () => {
     assert.equal((await run((await open()).session(NEVER), 'select * from t')).length, 0);
   });
 
+  it('closes, and lets another have the file, wherever a commit that fails is under way', async () => {
+    for (let hops = 0; hops < 20; hops++) {
+      const database = await open();
+      const session = database.session(NEVER);
+      await run(session, 'create table if not exists "a" ("id" text primary key)');
+      await run(session, 'create table if not exists "b" ("a" text references "a" deferrable initially deferred)');
+      const transaction = await database.begin('write', NEVER);
+      await run(transaction, 'insert into "b" values (?)', 'nothing');
+      const committed = assert.rejects(transaction.commit());
+      for (let hop = 0; hop < hops; hop++) await undefined;
+      await database.close();
+      await committed;
+      const again = await open();
+      assert.deepEqual(await run(again.session(NEVER), 'select * from "b"'), [], `closed after ${hops} microtasks`);
+      await again.close();
+    }
+  });
+
   it('takes two names of a file for one file, and refuses it a second time', async () => {
     await open();
     await assert.rejects(open(), is('failed', /another process has it open/));
