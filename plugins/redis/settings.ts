@@ -8,7 +8,7 @@ export interface Address {
 
 const EXPECTED = 'must be host:port, redis://host:port, or rediss://host:port for TLS';
 
-export const redisSettings = z.strictObject({
+const settings = z.strictObject({
   /** `host:port`; rediss://host:port for TLS. */
   address: z
     .string()
@@ -26,6 +26,14 @@ export const redisSettings = z.strictObject({
   database: z.number().int().min(0).max(1_000_000).default(0),
   /** Milliseconds that an operation may take. */
   timeoutMs: z.number().int().min(10).max(60_000).default(1000),
+});
+
+export const redisSettings = settings.superRefine(({ address, caFile }, context) => {
+  const found = parseAddress(address);
+  // Whoever gives it believes that there is TLS.
+  if (caFile === undefined || typeof found === 'string' || found.tls) return;
+  const message = 'is looked at with TLS alone: set REDIS_ADDR to rediss://host:port, or unset REDIS_SSL_CA';
+  context.addIssue({ code: 'custom', path: ['caFile'], message });
 });
 
 export type RedisSettings = z.infer<typeof redisSettings>;

@@ -28,7 +28,13 @@ export const kafkaSettings = z.strictObject({
       /** The file of the authority's certificate (PEM), where the system does not know it. */
       caFile: z.string().min(1).optional(),
     })
-    .prefault({}),
+    .prefault({})
+    .superRefine(({ mode, caFile }, context) => {
+      // Whoever gives it believes that certificates are looked at.
+      if (caFile === undefined || mode === 'verify-full') return;
+      const message = 'is looked at by verify-full alone: set KAFKA_SSL to that, or unset KAFKA_SSL_CA';
+      context.addIssue({ code: 'custom', path: ['caFile'], message });
+    }),
   sasl: z
     .strictObject({
       mechanism: z.enum(['none', 'plain', 'scram-sha-256', 'scram-sha-512']).default('none'),

@@ -111,7 +111,7 @@ describe('a Kafka with TLS and SASL', function () {
       () => ({ ...overTls(), KAFKA_BROKERS: broker.brokers }),
       'it does not speak TLS there; set KAFKA_SSL to off, or KAFKA_BROKERS',
     ],
-    ['no TLS where it is asked for', () => ({ ...overTls(), KAFKA_SSL: 'off' }), closed],
+    ['no TLS where it is asked for', () => ({ ...overTls(), KAFKA_SSL: 'off', KAFKA_SSL_CA: '' }), closed],
     ['no name where it is asked for', () => ({ ...overTls(), KAFKA_BROKERS: broker.sasl }), closed],
     ['a name where none is asked for', () => ({ ...signedIn(), KAFKA_BROKERS: broker.tls }), noSasl],
     ['a wrong password, by PLAIN', () => ({ ...signedIn('plain'), KAFKA_SASL_PASSWORD: `not ${PASSWORD}` }), refused],

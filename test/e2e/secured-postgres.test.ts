@@ -101,7 +101,7 @@ describe('a PostgreSQL with TLS', function () {
     ['TLS where there is none', () => open.variables, noTls],
     [
       'no TLS where it is asked for',
-      () => ({ POSTGRES_SSL: 'off' }),
+      () => ({ POSTGRES_SSL: 'off', POSTGRES_SSL_CA: '' }),
       'PostgreSQL refused the user; set POSTGRES_USER, let it in by pg_hba.conf, or set POSTGRES_SSL where that asks for TLS',
     ],
     ['a wrong password', () => ({ POSTGRES_PASSWORD: `not ${PASSWORD}` }), refused],

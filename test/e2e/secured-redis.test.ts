@@ -111,7 +111,11 @@ describe('a Redis with TLS, and with users', function () {
       () => ({ REDIS_ADDR: `rediss://${server.address}` }),
       'it does not speak TLS; set REDIS_ADDR without rediss://',
     ],
-    ['no TLS where it is asked for', () => ({ REDIS_ADDR: `redis://localhost:${port}` }), 'it closed the connection'],
+    [
+      'no TLS where it is asked for',
+      () => ({ REDIS_ADDR: `redis://localhost:${port}`, REDIS_SSL_CA: '' }),
+      'it closed the connection',
+    ],
     ['a wrong password', () => ({ REDIS_PASSWORD: `not ${PASSWORD}` }), password],
     ['a user that there is not', () => ({ REDIS_USERNAME: 'nobody' }), password],
   ] as const)

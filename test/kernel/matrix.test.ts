@@ -16,12 +16,13 @@ const sectionOf = async (env: Record<string, string>, plugin: string) =>
 
 /** What enables the plugins that are not enabled by default. */
 const ENABLED_BY: Readonly<Record<string, Record<string, string>>> = {
-  'storage-postgres': { DB_TYPE: 'postgres' },
+  'storage-postgres': { DB_TYPE: 'postgres', POSTGRES_SSL: 'verify-full' },
   'storage-sqlite': { DB_TYPE: 'sqlite' },
   'cache-redis': { CACHE_TYPE: 'redis' },
-  redis: { COMMUNICATION_METHOD: 'redis' },
+  redis: { COMMUNICATION_METHOD: 'redis', REDIS_ADDR: 'rediss://localhost' },
   'transport-kafka': {
     COMMUNICATION_METHOD: 'kafka',
+    KAFKA_SSL: 'verify-full',
     KAFKA_SASL_USERNAME: 'tracker',
     KAFKA_SASL_PASSWORD: 'secret',
   },
@@ -116,6 +117,25 @@ describe('the matrix of variables', () => {
       [{ KAFKA_SASL_MECHANISM: 'plain' }, /'sasl\.username': must be set for plain: KAFKA_SASL_USERNAME/],
     ] as const)
       assert.match((await problemsOf(() => prepared({ COMMUNICATION_METHOD: 'kafka', ...env })))[0]!.message, says);
+  });
+
+  it('refuses an authority that nobody would look at', async () => {
+    for (const [env, says] of [
+      [
+        { DB_TYPE: 'postgres', POSTGRES_SSL_CA: 'a' },
+        /'ssl\.caFile': .*set POSTGRES_SSL .*\(variable POSTGRES_SSL_CA\)/,
+      ],
+      [{ DB_TYPE: 'postgres', POSTGRES_SSL_CA: 'a', POSTGRES_SSL: 'require' }, /set POSTGRES_SSL to that/],
+      [
+        { COMMUNICATION_METHOD: 'kafka', KAFKA_SSL_CA: 'a' },
+        /'ssl\.caFile': .*set KAFKA_SSL .*\(variable KAFKA_SSL_CA\)/,
+      ],
+      [{ CACHE_TYPE: 'redis', REDIS_SSL_CA: 'a' }, /'caFile': .*set REDIS_ADDR to rediss:.*\(variable REDIS_SSL_CA\)/],
+    ] as const) {
+      const problems = await problemsOf(() => prepared(env));
+      assert.equal(problems.length, 1);
+      assert.match(problems[0]!.message, says);
+    }
   });
 
   it('knows the settings of the plugins', () => {

@@ -18,7 +18,13 @@ const connectionSettings = z.strictObject({
       /** The file of the authority's certificate (PEM), where the system does not know it. */
       caFile: z.string().min(1).optional(),
     })
-    .prefault({}),
+    .prefault({})
+    .superRefine(({ mode, caFile }, context) => {
+      // Whoever gives it believes that certificates are looked at.
+      if (caFile === undefined || mode === 'verify-full') return;
+      const message = 'is looked at by verify-full alone: set POSTGRES_SSL to that, or unset POSTGRES_SSL_CA';
+      context.addIssue({ code: 'custom', path: ['caFile'], message });
+    }),
   /** Connections at most; one more is for leases. */
   poolSize: z.number().int().min(2).max(1_000).default(16),
   timeoutsMs: z
