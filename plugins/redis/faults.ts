@@ -1,10 +1,11 @@
 const SILENCE = 'it does not answer';
+const CLOSED = 'it closed the connection';
 
 /** What the network and TLS say by a code, in words for the operator. */
 const CODES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there; start it, or set REDIS_ADDR',
-  ECONNRESET: 'it closed the connection',
-  EPIPE: 'it closed the connection',
+  ECONNRESET: CLOSED,
+  EPIPE: CLOSED,
   ENOTFOUND: 'its host is not known; set REDIS_ADDR',
   EAI_AGAIN: 'its host cannot be looked up now',
   EHOSTUNREACH: 'there is no way to its host',
@@ -32,7 +33,7 @@ const SAYINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
     "its certificate is not of a known authority; set REDIS_SSL_CA to the authority's certificate",
   ],
   [/wrong version number|packet length too long/, 'it does not speak TLS; set REDIS_ADDR without rediss://'],
-  [/closed|disconnect/i, 'it closed the connection'],
+  [/closed|disconnect/i, CLOSED],
 ];
 
 /** The user may not do what was asked (ACL). */
@@ -41,14 +42,20 @@ export const isRefusal = (error: unknown): boolean => /^NOPERM/.test(String((err
 /** It may mean anything. */
 export const isSilence = (reason: string): boolean => reason.startsWith(SILENCE);
 
-/** What is wrong, for the log. Never what the driver wrote itself, which may hold anything. */
-export function faultOf(error: unknown, address: string): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return faultOf(error.errors[0], address);
+/**
+ * What is wrong, for the log. Never what the driver wrote itself, which may hold anything. `wasConnected`: it has been there
+ * before, by these settings.
+ */
+export function faultOf(error: unknown, address: string, wasConnected: boolean): string {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return faultOf(error.errors[0], address, wasConnected);
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  const known = CODES[String(code)];
-  if (known) return known;
-  const said = SAYINGS.find(([pattern]) => pattern.test(String(message)))?.[1] ?? 'the connection failed';
+  const text = String(message);
+  const said = CODES[String(code)] ?? SAYINGS.find(([pattern]) => pattern.test(text))?.[1] ?? 'the connection failed';
+  if (wasConnected) return said;
+  const isByTls = address.startsWith('rediss:');
+  if (said === CLOSED && !isByTls) return `${CLOSED}; where it speaks TLS alone, set REDIS_ADDR to rediss://host:port`;
   // Redis takes the greeting of TLS for the beginning of a command, and waits for the rest.
-  const mayLackTls = said === SILENCE && address.startsWith('rediss:') && /^Connection timeout/.test(String(message));
-  return mayLackTls ? `${SILENCE}; where it does not speak TLS, set REDIS_ADDR without rediss://` : said;
+  if (said === SILENCE && isByTls) return `${SILENCE}; where it does not speak TLS, set REDIS_ADDR without rediss://`;
+  return said;
 }

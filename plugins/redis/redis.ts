@@ -24,6 +24,7 @@ export class RedisConnections implements Redis {
   #refusalIsSaid = false;
   /** Why it was lost. */
   #reason = '';
+  #wasConnected = false;
   #state: 'new' | 'connected' | 'lost' | 'closed' = 'new';
 
   constructor(settings: RedisSettings, log: Logger) {
@@ -145,14 +146,16 @@ export class RedisConnections implements Redis {
   #refused(error: unknown): void {
     if (this.#refusalIsSaid) return;
     this.#refusalIsSaid = true;
-    this.#log.warn(
-      { address: this.#settings.address },
-      `Redis refuses a command: ${faultOf(error, this.#settings.address)}`,
-    );
+    this.#log.warn({ address: this.#settings.address }, `Redis refuses a command: ${this.#faultOf(error)}`);
+  }
+
+  #faultOf(error: unknown): string {
+    return faultOf(error, this.#settings.address, this.#wasConnected);
   }
 
   #connected(): void {
     this.#tried.commands.resolve();
+    this.#wasConnected = true;
     if (this.#state === 'connected' || this.#state === 'closed') return;
     this.#state = 'connected';
     this.#log.info({ address: this.#settings.address, database: this.#settings.database }, 'Redis is connected');
@@ -163,7 +166,7 @@ export class RedisConnections implements Redis {
     this.#tried.commands.resolve();
     if (this.#state === 'closed') return;
     const was = this.#state;
-    const reason = faultOf(error, this.#settings.address);
+    const reason = this.#faultOf(error);
     // One line tells it, and another one where the next try tells more than silence did.
     if (was === 'lost' && (!isSilence(this.#reason) || isSilence(reason))) return;
     this.#state = 'lost';

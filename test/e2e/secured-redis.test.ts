@@ -114,7 +114,7 @@ describe('a Redis with TLS, and with users', function () {
     [
       'no TLS where it is asked for',
       () => ({ REDIS_ADDR: `redis://localhost:${port}`, REDIS_SSL_CA: '' }),
-      'it closed the connection',
+      'it closed the connection; where it speaks TLS alone, set REDIS_ADDR to rediss://host:port',
     ],
     ['a wrong password', () => ({ REDIS_PASSWORD: `not ${PASSWORD}` }), password],
     ['a user that there is not', () => ({ REDIS_USERNAME: 'nobody' }), password],
