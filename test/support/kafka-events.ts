@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import { Kafka, logLevel } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
+import { kafkaClient } from './kafka-client.ts';
 
 /** A message of a topic of events, with its value as JSON. */
 export interface PublishedEvent {
@@ -44,12 +45,7 @@ export async function makeTopic(brokers: string, topic: string, config: Readonly
 }
 
 function clientOf(brokers: string): Kafka {
-  return new Kafka({
-    clientId: 'tests',
-    brokers: brokers.split(','),
-    logLevel: logLevel.NOTHING,
-    retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 1_000 },
-  });
+  return kafkaClient(brokers, { retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 1_000 } });
 }
 
 const TOPICS = ['projects', 'issues', 'users'];

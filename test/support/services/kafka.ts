@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Kafka, logLevel } from 'kafkajs';
+import { kafkaClient } from '../kafka-client.ts';
 import type { Certificate } from './certificates.ts';
 import { freePort, LocalServer } from './local-server.ts';
 import { need } from './need.ts';
@@ -178,10 +178,7 @@ function scramUsers(secured: Secured | undefined): string[] {
 
 /** Metadata, and a coordinator for consumers, which comes a second later. */
 async function answers(port: number): Promise<void> {
-  const client = new Kafka({
-    clientId: 'tests',
-    brokers: [`127.0.0.1:${port}`],
-    logLevel: logLevel.NOTHING,
+  const client = kafkaClient(`127.0.0.1:${port}`, {
     connectionTimeout: 1_000,
     requestTimeout: 5_000,
     retry: { retries: 3, initialRetryTime: 50 },

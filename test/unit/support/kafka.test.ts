@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Kafka, logLevel } from 'kafkajs';
+import { kafkaClient } from '../../support/kafka-client.ts';
 import { kafka } from '../../support/services/kafka.ts';
 
 describe('the Kafka of the tests', function () {
@@ -8,7 +8,7 @@ describe('the Kafka of the tests', function () {
   it('makes topics, takes messages and gives them to a group', async function () {
     const server = await kafka(this);
     const { KAFKA_TOPIC_PREFIX: topic } = server.topics();
-    const client = new Kafka({ brokers: [server.brokers], logLevel: logLevel.NOTHING });
+    const client = kafkaClient(server.brokers);
     const [admin, producer, consumer] = [client.admin(), client.producer(), client.consumer({ groupId: topic })];
     await Promise.all([admin.connect(), producer.connect(), consumer.connect()]);
     try {
