@@ -4,6 +4,13 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 libs=${TEST_KAFKA_LIBS:-${XDG_CACHE_HOME:-$HOME/.cache}/issue-tracker/kafka-4.1.1}
 [ -e "$libs/.complete" ] && exit 0
-mkdir -p "$libs"
-mvn -B -q -f "$here/kafka-pom.xml" dependency:copy-dependencies "-DoutputDirectory=$libs"
-touch "$libs/.complete"
+mkdir -p "$(dirname "$libs")"
+# Where it ends halfway it leaves nothing that looks whole. -U: what could not be fetched the last time is asked for again.
+new=$(mktemp -d "$libs.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+mvn -B -q -U -f "$here/kafka-pom.xml" dependency:copy-dependencies "-DoutputDirectory=$new"
+touch "$new/.complete"
+chmod 755 "$new"
+[ -e "$libs/.complete" ] && exit 0
+rm -rf "$libs"
+mv -T "$new" "$libs"
