@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { HealthCheck } from '../../../core/contracts/health.ts';
 import type { Store } from '../../../core/contracts/store.ts';
@@ -280,10 +281,9 @@ async function behindTls({ host, port }: PostgresServer) {
     client.once('data', () => {
       client.write('S');
       const secured = new TLSSocket(client, { isServer: true, ...certificate });
+      // Whichever ends first ends the other: one that refuses the certificate closes without an end.
       const upstream = connect(port, host);
-      secured.on('error', () => upstream.destroy());
-      upstream.on('error', () => secured.destroy());
-      secured.pipe(upstream).pipe(secured);
+      pipeline(secured, upstream, secured, () => {});
     });
   }).listen(0, 'localhost');
   await once(proxy, 'listening');
