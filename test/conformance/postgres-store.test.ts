@@ -11,7 +11,6 @@ describe('on a real server', () => {
   let database: TestDatabase | undefined;
   let opener: OpenSqlStore;
   before(async function () {
-    this.timeout(60_000);
     const server = await postgres(this);
     database = await server.createDatabase();
     opener = openPostgres(server, database);
@@ -44,5 +43,5 @@ describe('on a real server', () => {
     } finally {
       await close();
     }
-  }).timeout(10_000);
+  });
 });

@@ -67,8 +67,7 @@ describe('deleting what much belongs to', () => {
       await checkLog(tracker);
     };
 
-    it('needs force, and changes nothing without it', async function () {
-      this.timeout(30_000);
+    it('needs force, and changes nothing without it', async () => {
       const { status, body } = await end();
       assert.deepEqual([status, body.error.details[0].reason], [400, 'USER_HAS_REFERENCES']);
       assert.match(body.error.message, /assigned issues: 2500, memberships: 1|memberships: 1, assigned issues: 2500/);
@@ -108,8 +107,7 @@ describe('deleting what much belongs to', () => {
         },
       ],
     ] as const)
-      it(`is deleted by a second call when ${what} after the first step`, async function () {
-        this.timeout(30_000);
+      it(`is deleted by a second call when ${what} after the first step`, async () => {
         const committed = new Promise<void>((resolve) => tracker.service(store).onCommit(() => resolve()));
         await interrupt();
         await committed;
@@ -132,8 +130,7 @@ describe('deleting what much belongs to', () => {
       });
   });
 
-  it('deletes a project with 2,500 issues only with force, in one revision', async function () {
-    this.timeout(30_000);
+  it('deletes a project with 2,500 issues only with force, in one revision', async () => {
     const [core, web] = [await project('Core'), await project('Web')];
     const ann = await user('ann');
     await issues(core, 1000, { assigneeId: ann });

@@ -6,8 +6,7 @@ import { startTracker, type Tracker } from '../support/tracker.ts';
 const run = promisify(execFile);
 
 /** A client that is not ours, and knows nothing but what reflection tells it. */
-describe('grpcurl', function () {
-  this.timeout(30_000);
+describe('grpcurl', () => {
   let tracker: Tracker;
   before(async function () {
     const there = await run('grpcurl', ['-version']).then(

@@ -16,8 +16,7 @@ async function follow(guide: string, tracker: Tracker): Promise<string> {
   return (await run('bash', ['-euc', script])).stdout;
 }
 
-describe('the guide to workflows', function () {
-  this.timeout(30_000);
+describe('the guide to workflows', () => {
   let tracker: Tracker;
   before(async () => {
     tracker = await startTracker();

@@ -34,8 +34,7 @@ describe('the log and what is shown', () => {
     return all;
   }
 
-  it('agree after any work of many at once', async function () {
-    this.timeout(30_000);
+  it('agree after any work of many at once', async () => {
     const seed = testSeed();
     try {
       const accepted = await runWorkload(tracker, { seed, decks: 8 });
@@ -47,8 +46,7 @@ describe('the log and what is shown', () => {
     }
   });
 
-  it('agree when the work is done one after the other', async function () {
-    this.timeout(30_000);
+  it('agree when the work is done one after the other', async () => {
     const seed = testSeed();
     try {
       await runWorkload(tracker, { seed, decks: 4, lanes: 1 });
@@ -119,8 +117,7 @@ describe('the log and what is shown', () => {
     assert.equal(members.length, 1, 'a member who is deactivated stays one');
   });
 
-  it('end a user with more than a thousand issues only when forced, and take no new ones meanwhile', async function () {
-    this.timeout(60_000);
+  it('end a user with more than a thousand issues only when forced, and take no new ones meanwhile', async () => {
     const [id, ann] = [await project('Core'), await user('ann')];
     for (let made = 0; made < 1001; made += 91)
       await Promise.all(
@@ -145,8 +142,7 @@ describe('the log and what is shown', () => {
     assert.deepEqual(replay.counts(id), { issue_count: 1001, open_issue_count: 1001 });
   });
 
-  it('end a user with a thousand issues in one transaction, without force', async function () {
-    this.timeout(60_000);
+  it('end a user with a thousand issues in one transaction, without force', async () => {
     const [id, ann] = [await project('Core'), await user('ann')];
     for (let made = 0; made < 1000; made += 100)
       await Promise.all(
@@ -161,8 +157,7 @@ describe('the log and what is shown', () => {
     assert.equal(new Set(changes.map(({ transaction }) => transaction)).size, 1);
   });
 
-  it('come in pages of users, listed and found, that fit a message', async function () {
-    this.timeout(30_000);
+  it('come in pages of users, listed and found, that fit a message', async () => {
     const wide = (count: number) => '😀'.repeat(count);
     const made = await Promise.all(
       Array.from({ length: 300 }, (_, i) =>
@@ -190,8 +185,7 @@ describe('the log and what is shown', () => {
     assert.deepEqual(found.map(({ id }) => id).sort(), ids);
   });
 
-  it('come in pages of projects that fit a message', async function () {
-    this.timeout(30_000);
+  it('come in pages of projects that fit a message', async () => {
     const { createProject, listProjects } = ProjectServiceService;
     const made = await Promise.all(
       Array.from({ length: 240 }, (_, i) =>
@@ -209,8 +203,7 @@ describe('the log and what is shown', () => {
     assert.deepEqual(listed.map(({ id }) => id).sort(), made.map((each) => each.project!.id).sort());
   });
 
-  it('come in pages of a history of long texts that fit a message', async function () {
-    this.timeout(30_000);
+  it('come in pages of a history of long texts that fit a message', async () => {
     const id = await project('Core');
     const { issue } = await tracker.grpc(IssueServiceService.createIssue, { projectId: id, summary: 'long' });
     const text = (i: number) => `${'😀'.repeat(19_990)}${i}`;

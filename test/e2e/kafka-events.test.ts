@@ -11,8 +11,7 @@ import { startTracker, type Tracker } from '../support/tracker.ts';
 
 type Topics = Readonly<Record<'KAFKA_BROKERS' | 'KAFKA_TOPIC_PREFIX', string>>;
 
-describe('events in Kafka', function () {
-  this.timeout(60_000);
+describe('events in Kafka', () => {
   let topics: Topics;
   let tracker: Tracker;
   let events: PublishedEvents;

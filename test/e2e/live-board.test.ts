@@ -7,8 +7,7 @@ import { startTracker, type Tracker } from '../support/tracker.ts';
 
 const board = new URL('../../docs/examples/live.html', import.meta.url);
 
-describe('docs/examples/live.html in a browser', function () {
-  this.timeout(60_000);
+describe('docs/examples/live.html in a browser', () => {
   let browser: Browser;
   let tracker: Tracker;
   let way: Cuttable;

@@ -5,8 +5,7 @@ import { startTracker, type Tracker } from '../support/tracker.ts';
 const CLIENTS = 16;
 const UPDATES = 4;
 
-describe('sixteen clients that update one issue', function () {
-  this.timeout(60_000);
+describe('sixteen clients that update one issue', () => {
   let tracker: Tracker;
   beforeEach(async () => {
     tracker = await startTracker();

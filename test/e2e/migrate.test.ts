@@ -13,8 +13,7 @@ const root = join(import.meta.dirname, '../..');
 const marks = join(root, 'test/fixtures/plugins/marks.ts');
 
 for (const kind of ['sqlite', 'postgres'])
-  describe(`a new version of a plugin's table, on ${kind}`, function () {
-    this.timeout(60_000);
+  describe(`a new version of a plugin's table, on ${kind}`, () => {
     let folder = '';
     let place: Readonly<Record<string, string>>;
     let remove = async () => {};

@@ -9,8 +9,7 @@ import { startTracker, type Tracker } from '../support/tracker.ts';
 
 const launcher = join(import.meta.dirname, '../../core/cli/tracker.js');
 
-describe('tracker export and tracker import', function () {
-  this.timeout(60_000);
+describe('tracker export and tracker import', () => {
   let folder: string;
   let from: Tracker;
   let to: Tracker;

@@ -49,8 +49,7 @@ function afterEachPage(tx: ReadTransaction, then: () => Promise<void>): ReadTran
   return { now: tx.now, table };
 }
 
-describe('a move to another store', function () {
-  this.timeout(60_000);
+describe('a move to another store', () => {
   const seed = testSeed();
   let from: Tracker;
   let file: Buffer;

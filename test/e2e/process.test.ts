@@ -45,8 +45,7 @@ async function answering(port: number, child: ChildProcess): Promise<void> {
   throw new Error('the tracker ended before it was ready');
 }
 
-describe('the tracker command', function () {
-  this.timeout(30_000);
+describe('the tracker command', () => {
   before(function () {
     onlyOn(this, 'memdb', 'the command is the same with every store');
   });

@@ -15,8 +15,7 @@ async function statuses(tracker: Tracker): Promise<unknown[]> {
   return [body.cache_status, body.communication_status];
 }
 
-describe('two instances on one PostgreSQL and one Redis', function () {
-  this.timeout(60_000);
+describe('two instances on one PostgreSQL and one Redis', () => {
   let server: OwnRedis;
   let database: TestDatabase;
   let trackers: Tracker[] = [];

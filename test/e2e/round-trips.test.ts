@@ -53,7 +53,6 @@ describe('a call on PostgreSQL', () => {
   let testDatabase: TestDatabase;
 
   before(async function () {
-    this.timeout(60_000);
     onlyOn(this, 'memdb', 'it opens the database that it counts itself');
     const server = await postgres(this);
     testDatabase = await server.createDatabase();

@@ -11,8 +11,7 @@ import { recordingLogger } from '../unit/plugin-context.ts';
 /** No message may hold it. */
 const PASSWORD = 'hush-of-the-tracker';
 
-describe('a Kafka with TLS and SASL', function () {
-  this.timeout(60_000);
+describe('a Kafka with TLS and SASL', () => {
   let authority: Authority;
   let other: Authority;
   let broker: SecuredKafka;

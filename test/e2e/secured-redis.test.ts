@@ -17,8 +17,7 @@ const RIGHTS =
     ' ',
   );
 
-describe('a Redis with TLS, and with users', function () {
-  this.timeout(60_000);
+describe('a Redis with TLS, and with users', () => {
   let authority: Authority;
   let other: Authority;
   let server: OwnRedis;

@@ -12,8 +12,7 @@ import { streamUpdates } from '../support/update-stream.ts';
 const WRITERS = 8;
 const KILLS = 3;
 
-describe('the tracker on a SQLite file', function () {
-  this.timeout(60_000);
+describe('the tracker on a SQLite file', () => {
   before(function () {
     onlyOn(this, 'memdb', 'it opens the stores that it tests itself');
   });

@@ -26,8 +26,7 @@ describe('the services, on the least helpful store', () => {
     return Promise.all(Array.from({ length }, (_, i) => fn(i)));
   };
 
-  it('lock before they write, in one order, and may run again', async function () {
-    this.timeout(60_000);
+  it('lock before they write, in one order, and may run again', async () => {
     const seed = testSeed();
     try {
       const accepted = await runWorkload(tracker, { seed, decks: 10, lanes: 6 });

@@ -47,7 +47,6 @@ describe('streams of updates that are cut at random and resumed', () => {
   });
 
   it('nor on two instances on one PostgreSQL', async function () {
-    this.timeout(60_000);
     onlyOn(this, 'memdb', 'it opens the database that it tests itself');
     const server = await postgres(this);
     const database = await server.createDatabase();

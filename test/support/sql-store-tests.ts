@@ -130,7 +130,7 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         },
         { wrap },
       );
-    }).timeout(30_000);
+    });
 
     it('are right in a transaction of very many, with a statement for a thousand in PostgreSQL', () =>
       counted(async ({ store }, database) => {
@@ -147,7 +147,7 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         assert.equal(await store.read((tx) => tx.table(items).count()), 2_495);
         const found = (query: string) => store.read((tx) => tx.table(items).count({ where: { op: 'text', query } }));
         assert.deepEqual([await found('word'), await found('other')], [2_490, 5]);
-      })).timeout(20_000);
+      }));
   });
 
   describe(`store '${dialect}': very many events of one transaction`, () => {
@@ -183,7 +183,7 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
         },
         { wrap },
       );
-    }).timeout(20_000);
+    });
   });
 
   describe(`store '${dialect}': what it asks of the database`, () => {
@@ -655,6 +655,6 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
           assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 51);
         },
         { poolSize: 4 },
-      )).timeout(20_000);
+      ));
   });
 }

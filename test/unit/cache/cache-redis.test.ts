@@ -15,8 +15,7 @@ const value = (of: string) => async () => of;
 const fail = async (): Promise<never> => assert.fail('it was loaded again');
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('the cache in Redis', function () {
-  this.timeout(20_000);
+describe('the cache in Redis', () => {
   let server: OwnRedis;
   let names = 0;
   before(async function () {
@@ -277,8 +276,7 @@ describe('the cache in Redis', function () {
     await close();
   });
 
-  it('never shows an instance less than it wrote, whatever the others do, over failures of Redis', async function () {
-    this.timeout(60_000);
+  it('never shows an instance less than it wrote, whatever the others do, over failures of Redis', async () => {
     const name = newName();
     const limitMs = 100;
     const all = await Promise.all([1, 2, 3].map(() => instance(name, { limitMs })));

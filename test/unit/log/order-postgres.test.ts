@@ -17,14 +17,12 @@ describe('the order of a log in PostgreSQL', () => {
   let server: PostgresServer;
   let database: TestDatabase;
   before(async function () {
-    this.timeout(60_000);
     server = await postgres(this);
     database = await server.createDatabase();
   });
   after(() => database?.drop());
 
-  it('is that of the commits, with writers that are slow or roll back, and the one who makes it cut off and stopped', async function () {
-    this.timeout(60_000);
+  it('is that of the commits, with writers that are slow or roll back, and the one who makes it cut off and stopped', async () => {
     const seed = Date.now() % 1_000_000;
     console.log(`      seed ${seed}`);
     const random = randomOf(seed);

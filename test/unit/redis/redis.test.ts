@@ -35,8 +35,7 @@ describe('the address of Redis', () => {
     });
 });
 
-describe('the plugin redis', function () {
-  this.timeout(20_000);
+describe('the plugin redis', () => {
   let server: OwnRedis;
   before(async function () {
     server = await ownRedis(this);

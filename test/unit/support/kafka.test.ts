@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { kafkaClient } from '../../support/kafka-client.ts';
 import { kafka } from '../../support/services/kafka.ts';
 
-describe('the Kafka of the tests', function () {
-  this.timeout(60_000);
-
+describe('the Kafka of the tests', () => {
   it('makes topics, takes messages and gives them to a group', async function () {
     const server = await kafka(this);
     const { KAFKA_TOPIC_PREFIX: topic } = server.topics();

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { type OwnPostgres, ownPostgres, postgres } from '../../support/services/postgres.ts';
 
-describe('the PostgreSQL of the tests', function () {
-  this.timeout(60_000);
-
+describe('the PostgreSQL of the tests', () => {
   it('gives each test an empty database, in which text orders by a language unless it is told otherwise', async function () {
     const server = await postgres(this);
     const [one, other] = [await server.createDatabase(), await server.createDatabase()];

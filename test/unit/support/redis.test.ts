@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { ownRedis, redis } from '../../support/services/redis.ts';
 
-describe('the Redis of the tests', function () {
-  this.timeout(60_000);
-
+describe('the Redis of the tests', () => {
   it('gives each test an empty database', async function () {
     const server = await redis(this);
     const [one, other] = [await server.database(), await server.database()];

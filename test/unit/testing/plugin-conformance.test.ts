@@ -62,9 +62,7 @@ const EVERY_START = [
   'starts again after it was stopped',
 ];
 
-describe('the conformance suite of plugins', function () {
-  this.timeout(30_000);
-
+describe('the conformance suite of plugins', () => {
   const cases: Readonly<Record<string, readonly [plugin: () => Plugin, failed: readonly string[], said: RegExp]>> = {
     'a name that the kernel refuses': [
       () => definePlugin({ ...base, name: 'Broken!', config: empty, setup() {} }),

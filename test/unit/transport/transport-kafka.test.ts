@@ -69,8 +69,7 @@ describe('a message for Kafka', () => {
   });
 });
 
-describe('the transport-kafka plugin', function () {
-  this.timeout(30_000);
+describe('the transport-kafka plugin', () => {
   let server: KafkaServer;
 
   before(async function () {

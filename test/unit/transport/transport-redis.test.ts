@@ -7,8 +7,7 @@ import { startRedisPlugin, whenConnected } from '../../support/redis-plugins.ts'
 import { type OwnRedis, ownRedis } from '../../support/services/redis.ts';
 import { setUp } from '../plugin-context.ts';
 
-describe('the transport over Redis', function () {
-  this.timeout(20_000);
+describe('the transport over Redis', () => {
   let server: OwnRedis;
   before(async function () {
     server = await ownRedis(this);
