@@ -52,16 +52,18 @@ describe('stop', () => {
     const running = await bootPlugins(chain(events, { first: hangs, second: hangs, third: hangs }), {
       stopBudgetMs: 200,
     });
-    const { problems, ms } = await running.stop();
+    const { problems } = await running.stop();
     assert.deepEqual(events.slice(6), UNWOUND);
     assert.equal(problems.filter((problem) => problem.code === 'TIMED_OUT').length, 6);
-    assert.ok(ms < 400, `${ms} ms`);
+    // Each is rounded.
+    const given = problems.map(({ message }) => Number(/within (\d+) ms/.exec(message)?.[1]));
+    assert.ok(given.reduce((sum, ms) => sum + ms) <= 203, `${given} ms`);
   });
 
   it('leaves time to the others when the first drain takes all it may', async () => {
     const work = { onDrain: () => setTimeout(10), onRelease: () => setTimeout(5) };
     const running = await bootPlugins(chain([], { third: { onDrain: never }, second: work, first: work }), {
-      stopBudgetMs: 400,
+      stopBudgetMs: 2_000,
     });
     const { problems } = await running.stop();
     assert.deepEqual(

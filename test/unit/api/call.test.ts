@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import type { Call } from '../../../core/contracts/api.ts';
 import { DomainError } from '../../../core/contracts/errors.ts';
 import { bytesOf } from '../../fixtures/echo/echo.ts';
-import { bootEcho, COUNT, decodeStatus, ECHO, failure, origin, turn } from './support.ts';
+import { bootEcho, COUNT, decodeStatus, ECHO, failure, origin, resumeTime, stopTime, turn } from './support.ts';
 
 const hello = bytesOf('EchoRequest', { text: 'hello' });
 const never = () => new Promise<never>(() => {});
@@ -11,6 +11,8 @@ const aborted = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 describe('a call in the pipeline', () => {
+  afterEach(() => resumeTime());
+
   it('gives the handler an anonymous actor, the request id, the deadline and the method', async () => {
     const calls: Call[] = [];
     const { running, api, method } = await bootEcho({
@@ -32,6 +34,7 @@ describe('a call in the pipeline', () => {
 
   it('tells those who hold its cancellation when it ends, as it tells those who hold its signal', async () => {
     const told: unknown[] = [];
+    const reached = Promise.withResolvers<void>();
     const { running, api, method } = await bootEcho({
       async echo(_request, { cancellation }) {
         const gone = { handleEvent: () => told.push('who has gone') };
@@ -40,11 +43,14 @@ describe('a call in the pipeline', () => {
         cancellation.addEventListener('abort', {
           handleEvent: () => told.push(cancellation.aborted, (cancellation.reason as DomainError).code),
         });
+        reached.resolve();
         await never();
       },
     });
-    const error = await failure(api.unary(method(ECHO), hello, origin({ deadline: Date.now() + 30 })));
-    assert.equal(error.code, 'DEADLINE_EXCEEDED');
+    const ended = failure(api.unary(method(ECHO), hello, origin({ deadline: stopTime() + 30 })));
+    await reached.promise;
+    resumeTime(30);
+    assert.equal((await ended).code, 'DEADLINE_EXCEEDED');
     assert.deepEqual(told, [true, 'DEADLINE_EXCEEDED']);
     await running.stop();
   });
@@ -70,15 +76,17 @@ describe('a call in the pipeline', () => {
     const { running, api, method } = await bootEcho(
       {
         echo(_request, { deadline }) {
-          deadlines.push(deadline - Date.now());
+          deadlines.push(deadline);
           return {};
         },
       },
       { maxDeadlineMs: 60_000 },
     );
+    const now = stopTime();
     await api.unary(method(ECHO), hello, origin());
-    await api.unary(method(ECHO), hello, origin({ deadline: Date.now() + 3_600_000 }));
-    assert.ok(Math.abs(deadlines[0]! - 30_000) < 500 && Math.abs(deadlines[1]! - 60_000) < 500, String(deadlines));
+    await api.unary(method(ECHO), hello, origin({ deadline: now + 3_600_000 }));
+    assert.deepEqual(deadlines, [now + 30_000, now + 60_000]);
+    resumeTime();
     await running.stop();
   });
 
@@ -100,13 +108,18 @@ describe('a call in the pipeline', () => {
 
   it('ends at its deadline while the handler runs, and the handler learns it by its signal', async () => {
     let signal: AbortSignal | undefined;
+    const reached = Promise.withResolvers<void>();
     const { running, api, method } = await bootEcho({
       echo(_request, call) {
         signal = call.signal;
+        reached.resolve();
         return never();
       },
     });
-    const error = await failure(api.unary(method(ECHO), hello, origin({ deadline: Date.now() + 20 })));
+    const ended = failure(api.unary(method(ECHO), hello, origin({ deadline: stopTime() + 20 })));
+    await reached.promise;
+    resumeTime(20);
+    const error = await ended;
     assert.equal(error.code, 'DEADLINE_EXCEEDED');
     assert.equal(decodeStatus(error.status).info?.reason, 'DEADLINE_EXCEEDED');
     assert.equal(signal?.aborted, true);

@@ -123,7 +123,7 @@ describe('the access log', () => {
               throw error;
             },
           },
-      { logCalls, ...config },
+      { slowCallMs: 60_000, logCalls, ...config },
     );
     await api.unary(method(ECHO), hello, origin({ requestId: 'r-1' })).catch(() => {});
     await running.stop();

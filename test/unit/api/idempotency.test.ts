@@ -11,7 +11,18 @@ import { answerOnce, writeOnce } from '../../../core/lib/write-once.ts';
 import { Answers, answersTable } from '../../../plugins/api/answers.ts';
 import { MemdbStore } from '../../../plugins/storage-memdb/memdb-store.ts';
 import { bytesOf, definitionOf, descriptors, type EchoRequest, messageOf } from '../../fixtures/echo/echo.ts';
-import { type Booted, bootWith, contributor, decodeStatus, ECHO, failure, origin, turn } from './support.ts';
+import {
+  type Booted,
+  bootWith,
+  contributor,
+  decodeStatus,
+  ECHO,
+  failure,
+  origin,
+  resumeTime,
+  stopTime,
+  turn,
+} from './support.ts';
 
 const things = defineTable({ name: 'things', columns: { id: uuid(), text: text() }, primaryKey: ['id'] });
 const write: Policy = { access: 'anyone', effect: 'write' };
@@ -76,6 +87,7 @@ describe('idempotency', () => {
     return one;
   };
   afterEach(async () => {
+    resumeTime();
     for (const { running } of booted.splice(0)) await running.stop();
   });
 
@@ -102,7 +114,11 @@ describe('idempotency', () => {
       inserting(memdb, () => gate.promise),
     );
     const first = send(one, 'k');
-    const error = await failure(send(one, 'k', { deadline: Date.now() + 300 }));
+    const late = failure(send(one, 'k', { deadline: stopTime() + 300 }));
+    await turn();
+    // It learns so before its deadline, which would be all that it learnt.
+    resumeTime(299);
+    const error = await late;
     assert.deepEqual([error.code, error.reason], ['ABORTED', 'TWIN_IN_FLIGHT']);
     assert.ok(decodeStatus(error.status).retry, 'RetryInfo');
     gate.resolve();

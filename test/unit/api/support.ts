@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import {
   type Api,
   type ApiMethod,
@@ -83,6 +84,18 @@ export function decodeStatus(bytes: Uint8Array) {
     violations: find('BadRequest', BadRequest)?.fieldViolations ?? [],
     retry: find('RetryInfo', RetryInfo)?.retryDelay,
   };
+}
+
+/** From now on the system's time stands still, and no timer fires. Returns it, in milliseconds. */
+export function stopTime(): number {
+  mock.timers.enable({ apis: ['Date', 'setTimeout'], now: Date.now() });
+  return Date.now();
+}
+
+/** So many milliseconds pass at once, with the timers that are due; then time goes on by itself. */
+export function resumeTime(passed = 0): void {
+  if (passed > 0) mock.timers.tick(passed);
+  mock.timers.reset();
 }
 
 /** Settled when every promise callback that is due has run. */

@@ -39,7 +39,7 @@ async function start(
   seeders: readonly Seeder[],
   config: object = {},
   store = oneStore(),
-  signal = AbortSignal.timeout(5000),
+  signal = new AbortController().signal,
 ) {
   const { instance, log } = await setUp(plugin, { deps: { store }, config });
   await instance.start({ seeders: seeders.map((value) => ({ plugin: value.name, value })) }, signal);

@@ -39,7 +39,7 @@ async function start(config: object): Promise<Started> {
     release: () => made.release(),
   };
 }
-const healthOf = ({ check }: Started) => check.check(AbortSignal.timeout(1_000));
+const healthOf = ({ check }: Started) => check.check(AbortSignal.timeout(30_000));
 
 describe('storage-postgres', () => {
   let server: PostgresServer;
