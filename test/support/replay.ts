@@ -42,12 +42,21 @@ const defaultFields = {
   version: 0,
 };
 
+/** More events than the order is ever behind. */
+const MANY = 10_000;
+
 /** The log, when every event that was committed before has its place in the order. */
 export async function orderedLog(tracker: Tracker): Promise<ChangeLog> {
   const events = tracker.service(store);
-  const unordered = { where: isNull('seq') };
-  if (events.shared)
-    while ((await events.read((tx) => tx.table(changesTable).count(unordered))) > 0) await setImmediate();
+  const unordered = async () =>
+    (await events.read((tx) => tx.table(changesTable).find({ where: isNull('seq'), limit: MANY }))).rows;
+  // Others may go on, so that there is always one that waits: those that are told here are from before.
+  const waiting = new Set((events.shared ? await unordered() : []).map(({ id }) => id));
+  while (waiting.size > 0) {
+    const left = new Set((await unordered()).map(({ id }) => id));
+    for (const id of waiting) if (!left.has(id)) waiting.delete(id);
+    await setImmediate();
+  }
   return tracker.service(changeLog);
 }
 

@@ -70,6 +70,9 @@ async function hold(database: TestDatabase) {
   while (!(await held()));
   return {
     async release() {
+      // What timed out is called off in the server too, a little later.
+      const waits = "datname = $1 and wait_event_type = 'Lock'";
+      while ((await database.query(`select 1 from pg_stat_activity where ${waits}`, [database.name])).length > 0);
       await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${sleeping}`, [database.name]);
       await assert.rejects(holder);
     },
