@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { freePort } from '../support/free-port.ts';
 import { onlyOn } from '../support/stores.ts';
 
 /** The command as a user starts it, from the checkout. */
@@ -26,15 +26,6 @@ function launch(command: string, args: readonly string[], variables: Record<stri
   });
   const ended = once(child, 'close').then(([code]) => ({ code: code as number, out, err }));
   return { child, ended, output: () => out };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function answering(port: number, child: ChildProcess): Promise<void> {
@@ -91,6 +82,7 @@ describe('the tracker command', () => {
     const failures: string[] = [];
     let answered = 0;
     let refused = false;
+    let stopping = false;
     const worker = async (id: number) => {
       for (let i = 0; !refused; i += 1) {
         try {
@@ -108,7 +100,8 @@ describe('the tracker command', () => {
           if (code === 'ECONNREFUSED') refused = true;
           else failures.push(String(code ?? error));
         }
-        if (answered === 200) run.child.kill('SIGTERM');
+        // Once: a second signal ends it at once.
+        if (answered >= 200 && !stopping) stopping = run.child.kill('SIGTERM');
       }
     };
     await Promise.all(Array.from({ length: 8 }, (_, id) => worker(id)));

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { cache } from '../../core/contracts/cache.ts';
 import { redis } from '../../core/contracts/redis.ts';
+import { freePort } from '../support/free-port.ts';
 import { whenConnected } from '../support/redis-plugins.ts';
 import { type Authority, newAuthority } from '../support/services/certificates.ts';
-import { freePort } from '../support/services/local-server.ts';
 import { type OwnRedis, ownRedis } from '../support/services/redis.ts';
 import { onlyOn } from '../support/stores.ts';
 import { startTracker, type Tracker, type TrackerOptions } from '../support/tracker.ts';

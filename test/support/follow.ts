@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 import type { Step } from './tutorial.ts';
 
 /** What the commands of one step wrote; `code` is 0 for commands that are left running. */
@@ -104,13 +104,4 @@ async function stopGroup(child: ChildProcess | undefined): Promise<void> {
   const closed = once(child, 'close');
   process.kill(-child.pid, 'SIGINT');
   await closed;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

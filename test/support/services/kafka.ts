@@ -3,9 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../free-port.ts';
 import { kafkaClient } from '../kafka-client.ts';
 import type { Certificate } from './certificates.ts';
-import { freePort, LocalServer } from './local-server.ts';
+import { LocalServer } from './local-server.ts';
 import { need } from './need.ts';
 
 /** A real Kafka broker of the tests. It makes no topic unless it is asked to. */

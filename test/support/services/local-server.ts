@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../free-port.ts';
 import { fastFolder } from './fast-folder.ts';
 
 /** What runs a server of the tests. */
@@ -196,14 +196,4 @@ function otherUser(): Owner {
   const [, , uid, gid] = line?.split(':') ?? [];
   if (!uid || !gid) throw new Error('there is no user postgres or nobody to run a server');
   return { uid: Number(uid), gid: Number(gid) };
-}
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
