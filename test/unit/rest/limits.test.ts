@@ -89,7 +89,7 @@ describe('rest: limits', () => {
   });
 
   it('close a connection whose body does not come to its end, with 408', async () => {
-    const gateway = await start({ headersTimeoutMs: 300, requestTimeoutMs: 300 });
+    const gateway = await start({ headersTimeoutMs: 1_000, requestTimeoutMs: 1_000 });
     for (const length of ['Content-Length: 9', 'Transfer-Encoding: chunked']) {
       const socket = await connect(gateway);
       const headers = `Host: x\r\nContent-Type: application/json\r\nX-Request-Id: mine\r\n${length}`;

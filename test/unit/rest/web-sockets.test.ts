@@ -217,7 +217,7 @@ describe('rest: WebSockets', () => {
   });
 
   it('asks for signs of life, and cuts who gives none', async () => {
-    const { port } = await startStreaming(told, { rest: { heartbeatMs: 150 } });
+    const { port } = await startStreaming(told, { rest: { heartbeatMs: 500 } });
     const alive = await connect(port, FOLLOW);
     const dead = await connect(port, FOLLOW, { autoPong: false });
     const pings = Promise.withResolvers<void>();

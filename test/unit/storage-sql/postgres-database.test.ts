@@ -280,7 +280,9 @@ describe('PostgreSQL as a database of the store', () => {
   });
 
   it('ends the wait for a connection after its time, and when it is called off', async () => {
-    const impatient = new PostgresDatabase(settingsOf(server, own.name, { poolSize: 2, timeoutsMs: { acquire: 200 } }));
+    const impatient = new PostgresDatabase(
+      settingsOf(server, own.name, { poolSize: 2, timeoutsMs: { acquire: 2_000 } }),
+    );
     const held = [await begin(impatient), await begin(impatient)];
     await fails(begin(impatient), 'unavailable');
     const controller = new AbortController();
