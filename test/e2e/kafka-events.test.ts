@@ -80,7 +80,7 @@ describe('events in Kafka', () => {
     const example = join(import.meta.dirname, '../../docs/examples/kafka-consumer.mjs');
     const group = `${topics.KAFKA_TOPIC_PREFIX}-work`;
     const workers = [1, 2].map(() =>
-      spawn(process.execPath, [example], {
+      spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', example], {
         env: { ...process.env, ...topics, GROUP: group },
       }),
     );
