@@ -8,6 +8,7 @@ import { kafkaClient } from '../kafka-client.ts';
 import type { Certificate } from './certificates.ts';
 import { LocalServer } from './local-server.ts';
 import { need } from './need.ts';
+import { randomName } from './random-name.ts';
 
 /** A real Kafka broker of the tests. It makes no topic unless it is asked to. */
 export interface KafkaServer {
@@ -105,10 +106,9 @@ export async function startKafka(secured?: Secured): Promise<OwnKafka | undefine
 }
 
 function serverAt(brokers: string): KafkaServer {
-  let count = 0;
   return {
     brokers,
-    topics: () => ({ KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: `tracker-test-${process.pid}-${++count}` }),
+    topics: () => ({ KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: `tracker-test-${randomName()}` }),
   };
 }
 

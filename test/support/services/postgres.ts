@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 import pg from 'pg';
 import { LocalServer, type Owner } from './local-server.ts';
 import { need } from './need.ts';
+import { randomName } from './random-name.ts';
 
 /** A real PostgreSQL server of the tests. */
 export interface PostgresServer {
@@ -134,14 +135,13 @@ function serverAt(url: URL): PostgresServer {
   const [host, port] = [url.hostname, Number(url.port || 5432)];
   const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
   const at = (database: string) => ({ host, port, user, password, database });
-  let count = 0;
   return {
     host,
     port,
     user,
     password,
     async createDatabase() {
-      const name = `tracker_test_${process.pid}_${++count}`;
+      const name = `tracker_test_${randomName()}`;
       await query(at('postgres'), `create database ${name} template template0`);
       const variables = {
         DB_TYPE: 'postgres',

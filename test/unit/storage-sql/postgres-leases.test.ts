@@ -25,6 +25,14 @@ async function hold(instance: PostgresDatabase, name: string) {
   return { signal: await held.promise, release: release.resolve, ended };
 }
 
+/** Ends those who hold a lock in this database: others may test on the same server. */
+const endHolders = ({ name, query }: TestDatabase) =>
+  query(
+    `select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+     where datname = $1 and locktype = 'advisory' and granted`,
+    [name],
+  );
+
 describe('leases in PostgreSQL', () => {
   let server: PostgresServer;
   let own: TestDatabase;
@@ -86,7 +94,7 @@ describe('leases in PostgreSQL', () => {
     const holder = await hold(one, 'name');
     const waiting = hold(other, 'name');
     const aborted = once(holder.signal, 'abort');
-    await own.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+    await endHolders(own);
     await aborted;
     await holder.ended;
     const next = await waiting;
@@ -99,7 +107,7 @@ describe('leases in PostgreSQL', () => {
   it('are asked for anew by the next in line where the connection was lost', async () => {
     const holder = await hold(one, 'name');
     const waiting = hold(one, 'name');
-    await own.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+    await endHolders(own);
     await holder.ended;
     const next = await waiting;
     assert.equal(next.signal.aborted, false);
