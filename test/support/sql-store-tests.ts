@@ -564,7 +564,7 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
           const late = times(10, (i) =>
             store.write((tx) => Promise.all(i % 2 ? together(tx) : together(tx).slice(3)), { timeoutMs: 20 + i }),
           );
-          for (const each of late) await refuses(each, 'unavailable');
+          await Promise.all(late.map((each) => refuses(each, 'unavailable')));
           release.open();
           await Promise.all(holders);
           const { rank } = (await store.read((tx) => tx.table(items).get(row!.id)))!;
@@ -631,7 +631,7 @@ export function sqlStoreTests(dialect: SqlDialect, open: OpenSqlStore): void {
           store.write((tx) => tx.table(accounts).increment(scope, { balance: 1 }), { timeoutMs });
         const late = times(5, () => change(30));
         const patient = times(5, () => change(10_000));
-        for (const each of late) await refuses(each, 'unavailable');
+        await Promise.all(late.map((each) => refuses(each, 'unavailable')));
         release.open();
         await Promise.all([holder, ...patient]);
         assert.equal((await store.read((tx) => tx.table(accounts).get(scope)))?.balance, 5);
