@@ -34,6 +34,8 @@ export interface HealthReport {
 export interface Health {
   /** Runs the checks, at most once a second for all callers. */
   report(): Promise<HealthReport>;
+  /** Whether it can serve. Waits for none of the checks that this does not hang on. */
+  ready(): Promise<boolean>;
   /** Says at once, without a check, when the answer to "ready?" changes. Returns the end. */
   onReadyChange(listener: (ready: boolean) => void): () => void;
   /** Not ready from now on: called by the servers when they begin to drain. */

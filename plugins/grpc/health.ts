@@ -51,7 +51,7 @@ export class HealthService {
   async follow(health: Health | undefined): Promise<void> {
     if (health === undefined) return;
     this.#unfollow = health.onReadyChange((ready) => this.#set(ready));
-    this.#set((await health.report()).ready);
+    this.#set(await health.ready());
   }
 
   /** Not serving, whatever happens. */

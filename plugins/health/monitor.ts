@@ -8,6 +8,11 @@ export interface MonitorOptions {
   readonly timeoutMs: number;
 }
 
+interface RunningCheck {
+  readonly required: boolean;
+  readonly health: Promise<ComponentHealth>;
+}
+
 /** Milliseconds for which a report is good. */
 const FRESH_MS = 1000;
 
@@ -20,7 +25,7 @@ export class Monitor implements Health {
   readonly #statuses = new Map<string, HealthStatus>();
   #checks: readonly HealthCheck[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #latest: Promise<readonly ComponentHealth[]> | undefined;
+  #latest: readonly RunningCheck[] | undefined;
   #latestAt = 0;
   #ready: boolean | undefined;
   #draining = false;
@@ -42,16 +47,20 @@ export class Monitor implements Health {
   }
 
   async report(): Promise<HealthReport> {
-    const now = this.#now();
-    if (this.#latest === undefined || now - this.#latestAt >= FRESH_MS) {
-      this.#latestAt = now;
-      this.#latest = Promise.all(this.#checks.map((check) => this.#run(check)));
-    }
-    const components = await this.#latest;
-    const down = this.#draining || components.some(({ required, status }) => required && status === 'down');
-    const status = down ? 'down' : components.every((component) => component.status === 'up') ? 'up' : 'degraded';
-    this.#setReady(!down);
-    return { status, ready: !down, components };
+    const checks = this.#running();
+    const wasReady = await this.ready();
+    const components = await Promise.all(checks.map((check) => check.health));
+    const ready = wasReady && !this.#draining;
+    const status = !ready ? 'down' : components.every((component) => component.status === 'up') ? 'up' : 'degraded';
+    return { status, ready, components };
+  }
+
+  async ready(): Promise<boolean> {
+    const required = this.#running().filter((check) => check.required);
+    const components = await Promise.all(required.map((check) => check.health));
+    const ready = !this.#draining && components.every(({ status }) => status !== 'down');
+    this.#setReady(ready);
+    return ready;
   }
 
   onReadyChange(listener: (ready: boolean) => void): () => void {
@@ -62,6 +71,15 @@ export class Monitor implements Health {
   draining(): void {
     this.#draining = true;
     this.#setReady(false);
+  }
+
+  #running(): readonly RunningCheck[] {
+    const now = this.#now();
+    if (this.#latest === undefined || now - this.#latestAt >= FRESH_MS) {
+      this.#latestAt = now;
+      this.#latest = this.#checks.map((check) => ({ required: check.required, health: this.#run(check) }));
+    }
+    return this.#latest;
   }
 
   #setReady(ready: boolean): void {

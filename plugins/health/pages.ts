@@ -11,8 +11,7 @@ export function healthPages(health: Health, appName: string): HttpRoute[] {
       method: 'GET',
       path: '/readyz',
       async handle() {
-        const { ready } = await health.report();
-        return ready ? text(200, 'ready') : text(503, 'not ready');
+        return (await health.ready()) ? text(200, 'ready') : text(503, 'not ready');
       },
     },
     {

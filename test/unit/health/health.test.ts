@@ -142,6 +142,14 @@ describe('the health plugin', () => {
     await running.stop();
   });
 
+  it('says whether it is ready without waiting for an optional part', async () => {
+    const { running, health, get } = await start({ db: part(), communication: part('hangs') }, { timeoutMs: 60_000 });
+    assert.equal((await get('/readyz')).status, 200);
+    health.draining();
+    assert.equal((await get('/readyz')).status, 503);
+    await running.stop();
+  });
+
   it('runs the checks once a second at most, for all callers together', async () => {
     const db = part();
     const { running, health, get, later } = await start({ db });
