@@ -1,6 +1,7 @@
 import type { ApiMethod, CallError } from '../../core/contracts/api.ts';
 import type { Code } from '../../core/contracts/errors.ts';
 import type { Logger } from '../../core/kernel/index.ts';
+import { shuttingDown } from '../../core/lib/open-streams.ts';
 import type { RunningCall } from './call.ts';
 import type { BoundMethod } from './methods.ts';
 
@@ -29,7 +30,7 @@ export class AccessLog {
   }
 
   failed(call: RunningCall, method: ApiMethod, { code, reason }: CallError, ms: number): void {
-    if (this.#mode === 'none' || (this.#mode === 'slow' && code === 'CANCELLED' && method.responseStream)) return;
+    if (this.#mode === 'none' || (this.#mode === 'slow' && method.responseStream && isUsualEnd(code, reason))) return;
     const fields = { ...line(call, code, ms), reason };
     if (OWN_FAILURES.has(code)) this.#log.warn(fields, 'call failed');
     else this.#log.info(fields, 'call refused');
@@ -43,6 +44,11 @@ export class AccessLog {
   #isSlow(method: BoundMethod, ms: number): boolean {
     return this.#mode === 'slow' && ms > this.#slowMs && method.descriptor.methodKind === 'unary';
   }
+}
+
+/** Of a stream: its reader went, or the server stops, which ten thousand lines would not say better than one. */
+function isUsualEnd(code: Code, reason: string): boolean {
+  return code === 'CANCELLED' || reason === shuttingDown().reason;
 }
 
 function line({ method, requestId, actor }: RunningCall, code: Code | 'OK', ms: number): object {

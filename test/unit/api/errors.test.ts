@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { DomainError, invalidField } from '../../../core/contracts/errors.ts';
 import { StoreError } from '../../../core/contracts/store.ts';
+import { shuttingDown } from '../../../core/lib/open-streams.ts';
 import { bytesOf } from '../../fixtures/echo/echo.ts';
 import { bootEcho, COUNT, decodeStatus, ECHO, failure, origin } from './support.ts';
 
@@ -175,6 +176,22 @@ describe('the access log', () => {
     };
     assert.deepEqual(await left('slow'), []);
     assert.deepEqual(await left('all'), ['CANCELLED']);
+  });
+
+  it('has a stream that ends as the server stops only when it logs all', async () => {
+    const stopped = async (logCalls: string) => {
+      const count = async function* () {
+        yield* [];
+        throw shuttingDown();
+      };
+      const { running, api, method, lines } = await bootEcho({ count }, { logCalls });
+      const request = bytesOf('CountRequest', { to: 1 });
+      await failure(api.serverStream(method(COUNT), request, origin())[Symbol.asyncIterator]().next());
+      await running.stop();
+      return lines.flatMap(({ fields }) => ('code' in fields ? [fields.code] : []));
+    };
+    assert.deepEqual(await stopped('slow'), []);
+    assert.deepEqual(await stopped('all'), ['UNAVAILABLE']);
   });
 
   it('has nothing when it logs none, and never a request', async () => {
