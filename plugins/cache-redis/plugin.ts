@@ -42,7 +42,7 @@ export default definePlugin({
       required: false,
       async check() {
         if (backend.usable) return { status: 'up' };
-        const detail = deps.redis.connected ? 'Redis does not answer' : 'Redis cannot be reached';
+        const detail = deps.redis.connected ? 'Redis does not answer, or refuses' : 'Redis cannot be reached';
         return { status: 'degraded', detail };
       },
     });
