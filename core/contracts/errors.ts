@@ -93,11 +93,11 @@ export function invalidField(field: string, description: string, reason = 'INVAL
 }
 
 /** INVALID_ARGUMENT that names every field that is wrong; there is at least one. */
-export function invalidFields(fields: readonly FieldViolation[]): DomainError {
+export function invalidFields(fields: readonly FieldViolation[], reason = 'INVALID_FIELD'): DomainError {
   const [first, ...others] = fields;
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   const place = first?.field === '' ? '' : `${first?.field}: `;
-  return new DomainError('INVALID_ARGUMENT', 'INVALID_FIELD', `${place}${first?.description}${more}`, { fields });
+  return new DomainError('INVALID_ARGUMENT', reason, `${place}${first?.description}${more}`, { fields });
 }
 
 /** ALREADY_EXISTS that names the field whose value is taken. */

@@ -236,10 +236,11 @@ describe('StreamProjectUpdates', () => {
   it('refuses projects that do not exist, by their place in the request', async () => {
     const [a, gone] = [await project('AA'), await project('GONE')];
     await tracker.http('DELETE', `/v1/projects/${gone}`);
-    const { code, message } = await open({ projectIds: [a, gone] }).ended;
-    assert.equal(code, 3);
-    assert.match(message, /^project_ids\[1\]: must be the id of an existing project/);
-    assert.equal((await open({ projectIds: ['CORE'] }).ended).code, 3);
+    const { code, reason, message } = await open({ projectIds: [a, a, gone] }).ended;
+    assert.deepEqual([code, reason], [3, 'PROJECT_NOT_FOUND']);
+    assert.match(message, /^project_ids\[2\]: must be the id of an existing project/);
+    const none = await open({ projectIds: ['CORE'] }).ended;
+    assert.deepEqual([none.code, none.reason], [3, 'INVALID_FIELD']);
   });
 
   it('ends with UNAVAILABLE and where to resume when the server stops', async () => {

@@ -84,12 +84,12 @@ export class UpdateStream {
   }
 
   /** Where to read the log from. */
-  async #begin({ resumeToken, includeSnapshot }: StreamProjectUpdatesRequest): Promise<Place> {
+  async #begin({ projectIds, resumeToken, includeSnapshot }: StreamProjectUpdatesRequest): Promise<Place> {
     if (resumeToken !== '' && includeSnapshot)
       throw invalidField('include_snapshot', 'must be false where there is a resume_token');
     const from = resumeToken === '' ? undefined : this.#hub.tokens.read(resumeToken);
     // A scope outlives its project, and so the streams that are told of the project's end.
-    await this.#require(from ? projectScopes : projectsTable);
+    await this.#require(projectIds, from ? projectScopes : projectsTable);
     const head = await this.#log.newest();
     if (!from) return placeOf(head);
     if (from.seq > head.seq) throw tokenAhead();
@@ -99,23 +99,19 @@ export class UpdateStream {
     return from;
   }
 
-  async #require(table: typeof projectsTable | typeof projectScopes): Promise<void> {
+  async #require(ids: readonly string[], table: typeof projectsTable | typeof projectScopes): Promise<void> {
     const { projects } = this.#subscriber;
     if (!projects) return;
-    const ids = [...projects];
-    const rows = await this.#store.read((tx) => tx.table(table as typeof projectsTable).getMany(ids), {
+    const rows = await this.#store.read((tx) => tx.table(table as typeof projectsTable).getMany([...projects]), {
       signal: this.#call.cancellation,
     });
     const found = new Set(rows.map(({ id }) => id));
-    const missing = ids.flatMap((id, i) => (found.has(id) ? [] : [`project_ids[${i}]`]));
-    if (missing.length > 0)
-      throw invalidFields(
-        missing.map((field) => ({
-          field,
-          description: 'must be the id of an existing project',
-          reason: 'PROJECT_NOT_FOUND',
-        })),
-      );
+    const reason = 'PROJECT_NOT_FOUND';
+    const description = 'must be the id of an existing project';
+    const missing = ids.flatMap((id, i) =>
+      found.has(id.toLowerCase()) ? [] : [{ field: `project_ids[${i}]`, description, reason }],
+    );
+    if (missing.length > 0) throw invalidFields(missing, reason);
   }
 
   async #read(after: number): Promise<readonly Change[]> {
@@ -160,6 +156,6 @@ function slowConsumer(): DomainError {
   return new DomainError(
     'RESOURCE_EXHAUSTED',
     'SLOW_CONSUMER',
-    'updates come faster than this stream takes them: resume with the resume_token of the last message',
+    'updates come faster than this stream takes them: resume with the last resume_token that came',
   );
 }
