@@ -281,8 +281,6 @@ describe('StreamProjectUpdates with small bounds', () => {
 
   it('says that a token has expired when what followed it is no longer kept, and how to begin anew', async () => {
     const tracker = await start({ maxEvents: 5, trimMs: 10 }, {});
-    // With so few kept, what is ordered only after a stream began can be gone before it is read.
-    await orderedLog(tracker);
     const stream = streamUpdates(tracker.grpcPort, {});
     const { resumeToken } = await stream.until(is('heartbeat'));
     stream.close();
@@ -306,7 +304,7 @@ describe('StreamProjectUpdates with small bounds', () => {
   });
 
   it('resumes from a token whose own event is no longer kept, where all that followed it is', async () => {
-    const tracker = await start({ maxEvents: 1, trimMs: 10 }, {});
+    const tracker = await start({ maxEvents: 1, trimMs: 10 }, { heartbeatMs: 100 });
     await tracker.http('POST', '/v1/projects', { name: 'Core', key: 'CORE' });
     const log = await orderedLog(tracker);
     const { seq } = await log.newest();
@@ -316,8 +314,9 @@ describe('StreamProjectUpdates with small bounds', () => {
     await tracker.http('POST', '/v1/users', { name: 'Test', email: 'test@example.com' });
     while ((await log.newest(seq)).seq > 0) await new Promise(setImmediate);
     const resumed = streamUpdates(tracker.grpcPort, { resumeToken });
-    const now = await resumed.until(is('heartbeat'));
-    assert.equal(now.resumeToken, new ResumeTokens(log.storeId()).write(placeOf(await log.newest())));
+    const token = new ResumeTokens(log.storeId()).write(placeOf(await log.newest()));
+    await resumed.until((message) => message.resumeToken === token);
+    assert.ok(resumed.messages.every(is('heartbeat')));
     resumed.close();
     await tracker.stop();
   });

@@ -46,7 +46,11 @@ export class UpdateStream {
       for await (const page of snapshot.pages(this.#call)) for (const bytes of page) yield bytes;
       this.#snapshot = snapshot;
       after = snapshot.after;
-    } else this.#sent = after;
+    } else {
+      // Who has no token begins with now, in any case where all others are: the log may not even keep what came meanwhile.
+      if (request.resumeToken === '') after = this.#hub.reached(after);
+      this.#sent = after;
+    }
     cancellation.addEventListener('abort', subscriber);
     if (cancellation.aborted) return;
     const tooSlow = () => this.#call.fail(slowConsumer());
