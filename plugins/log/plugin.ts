@@ -49,7 +49,8 @@ export default definePlugin({
           deps.store,
           async () => {
             await tailer.open();
-            keepGoing({ ...config, ...deps, tailer, signal, log });
+            // It may have been stopped meanwhile, and then nothing would end what begins now.
+            if (!signal.aborted) keepGoing({ ...config, ...deps, tailer, signal, log });
           },
           { what: 'the change log', signal, start, log },
         );

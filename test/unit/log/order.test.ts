@@ -200,4 +200,52 @@ describe('the order of a log that several instances write', () => {
     assert.equal(rows.length, 0);
     await close();
   });
+
+  it('is not begun, nor anything else, by a log that is stopped while it begins with a store that came late', async () => {
+    const { store, ids, close } = await openStore(1);
+    const instance = new SharedStore(store).instance(micros(0));
+    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let isThere = false;
+    let listeners = 0;
+    let leases = 0;
+    const late: Store = new Proxy(instance, {
+      get(_, key) {
+        if (key === 'id' && !isThere) throw new StoreError('unavailable', 'the store is not there yet');
+        if (key === 'ready')
+          return async () => {
+            isThere = true;
+          };
+        if (key === 'read')
+          return async (...args: Parameters<Store['read']>) => {
+            asked.resolve();
+            await answered.promise;
+            return instance.read(...args);
+          };
+        if (key === 'onCommit')
+          return (...args: Parameters<Store['onCommit']>) => {
+            listeners += 1;
+            const end = instance.onCommit(...args);
+            return () => {
+              listeners -= 1;
+              end();
+            };
+          };
+        if (key === 'lease')
+          return (...args: Parameters<Store['lease']>) => {
+            leases += 1;
+            return instance.lease(...args);
+          };
+        const value = Reflect.get(instance, key);
+        return typeof value === 'function' ? value.bind(instance) : value;
+      },
+    });
+    const { stop } = await startLog(late, { pollMs: 10, trimMs: 10 });
+    await asked.promise;
+    const stopped = stop();
+    answered.resolve();
+    await stopped;
+    await commit(instance, ids, namesOf('after', 1));
+    assert.deepEqual([listeners, leases], [0, 0]);
+    await close();
+  });
 });
