@@ -124,15 +124,20 @@ export function eventsIn(text: string): { event: string; id: string | undefined;
     }));
 }
 
-/** Long messages, until nobody asks for the next at once. */
-export async function* untilFull(onFull: () => void): AsyncGenerator<unknown, void, undefined> {
-  for (let isFull = false; !isFull; ) {
-    const timer = setTimeout(() => {
-      isFull = true;
-      onFull();
-    }, 100);
+/** Turns of the event loop in which somebody who takes messages asks for the next. */
+const ASKING_TURNS = 500;
+
+/** Long messages until `stop`, as many as are taken; tells when nobody asks for the next. */
+export async function* flood(stop: AbortSignal, onFull: () => void): AsyncGenerator<unknown, void, undefined> {
+  while (!stop.aborted) {
+    let isAsked = false;
+    const look = async () => {
+      for (let turn = 0; turn < ASKING_TURNS && !isAsked; turn++) await new Promise((resolve) => setImmediate(resolve));
+      if (!isAsked) onFull();
+    };
+    void look();
     yield { text: 'x'.repeat(100_000) };
-    clearTimeout(timer);
+    isAsked = true;
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DomainError } from '../../../core/contracts/errors.ts';
 import type { FollowRequest } from '../../fixtures/echo/echo.ts';
-import { eventsIn, Source, startStreaming, stopAll, untilFull } from './streaming.ts';
+import { eventsIn, flood, Source, startStreaming, stopAll } from './streaming.ts';
 
 const SSE = { accept: 'text/event-stream' };
 const NDJSON = { accept: 'application/x-ndjson' };
@@ -303,17 +303,18 @@ describe('rest: streams over HTTP', () => {
     const source = new Source();
     let full = Promise.withResolvers<void>();
     const over = Promise.withResolvers<void>();
+    let stop = new AbortController();
     const { get } = await startStreaming(
       async function* (_request, call) {
         try {
-          yield* untilFull(() => full.resolve());
+          yield* flood(stop.signal, () => full.resolve());
           yield { text: 'behind' };
           yield* source.messages(call);
         } finally {
           over.resolve();
         }
       },
-      { rest: { stalledAnswerMs: 300 } },
+      { rest: { stalledAnswerMs: 1000 } },
     );
     const fallBehind = async () => {
       const body = await get(FOLLOW, SSE);
@@ -323,8 +324,10 @@ describe('rest: streams over HTTP', () => {
       return body;
     };
     const body = await fallBehind();
+    stop.abort();
     body.resume();
     await body.until('behind');
+    stop = new AbortController();
     // One that takes nothing is cut meanwhile.
     await fallBehind();
     await over.promise;

@@ -5,7 +5,7 @@ import type { Call } from '../../../core/contracts/api.ts';
 import { DomainError } from '../../../core/contracts/errors.ts';
 import type { FollowRequest } from '../../fixtures/echo/echo.ts';
 import { connect, PROTOCOL, type Received, refusal } from './socket-client.ts';
-import { Source, type Streaming, startStreaming, stopAll, untilFull } from './streaming.ts';
+import { flood, Source, type Streaming, startStreaming, stopAll } from './streaming.ts';
 
 const FOLLOW = '/v1/rooms/blue:follow';
 
@@ -232,12 +232,13 @@ describe('rest: WebSockets', () => {
 
   it('asks none of a socket that does not take what there is, and lets it go on when it does', async () => {
     const full = Promise.withResolvers<void>();
+    const stop = new AbortController();
     const { port } = await startStreaming(
       async function* (request, call) {
-        if (request.resumeToken === '') yield* untilFull(full.resolve);
+        yield* flood(stop.signal, full.resolve);
         yield* told(request, call);
       },
-      { rest: { heartbeatMs: 50 } },
+      { rest: { heartbeatMs: 150 } },
     );
     // Cut at the second heartbeat.
     const twoBeats = async () => (await connect(port, FOLLOW, { autoPong: false })).closed;
@@ -247,10 +248,11 @@ describe('rest: WebSockets', () => {
     client.ws.pause();
     await full.promise;
     await twoBeats();
+    stop.abort();
     client.ws.resume();
     await client.until(({ message }) => message?.resumeToken === 't1');
     await twoBeats();
-    client.send(subscribe('b', { resume_token: 't1' }));
+    client.send(subscribe('b'));
     await client.until(is('next', 'b'));
     client.ws.close();
   });
