@@ -1,4 +1,4 @@
-import { isStoreError, type Store } from '../contracts/store.ts';
+import { isStoreError, type Store, type StoreError } from '../contracts/store.ts';
 import type { Logger } from '../kernel/plugin.ts';
 import { pause } from './pause.ts';
 
@@ -24,6 +24,12 @@ export async function onceReady(
   work: (signal: AbortSignal) => Promise<void>,
   { what, signal, start, log }: OnceReadyOptions,
 ): Promise<{ readonly done: Promise<void> }> {
+  let told: string | undefined;
+  // A file that is damaged, or a disk that is full, stays so for long: one line for each reason.
+  const wentAway = (error: StoreError) => {
+    if (error.message !== told) log.warn({ err: error }, `${what} waits for the store, which went away`);
+    told = error.message;
+  };
   const within = start ? AbortSignal.any([start, signal]) : signal;
   if (isReady(store)) {
     try {
@@ -31,18 +37,17 @@ export async function onceReady(
       return { done: Promise.resolve() };
     } catch (error) {
       if (within.aborted || !isStoreError(error, 'unavailable')) throw error;
-      log.warn({ err: error }, `${what} waits for the store, which went away`);
+      wentAway(error);
     }
   } else log.info({}, `${what} waits for the store`);
-  return { done: workLater(store, work, what, signal, log) };
+  return { done: workLater(store, work, { what, signal, log }, wentAway) };
 }
 
 async function workLater(
   store: Store,
   work: (signal: AbortSignal) => Promise<void>,
-  what: string,
-  signal: AbortSignal,
-  log: Logger,
+  { what, signal, log }: OnceReadyOptions,
+  wentAway: (error: StoreError) => void,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -55,7 +60,7 @@ async function workLater(
         log.error({ err: error }, `${what} failed`);
         return;
       }
-      log.warn({ err: error }, `${what} waits for the store, which went away`);
+      wentAway(error);
       await pause(RETRY_MS, signal);
     }
   }

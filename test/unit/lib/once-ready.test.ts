@@ -85,6 +85,19 @@ describe('work that waits for the store', () => {
     assert.equal(times, 2);
   });
 
+  it('says once why it waits, however often it begins in vain, and again for another reason', async () => {
+    let times = 0;
+    const { log, begun } = run(here, async () => {
+      times += 1;
+      if (times < 4) throw new StoreError('unavailable', times < 3 ? 'the disk is full' : 'away');
+    });
+    await (await begun).done;
+    assert.deepEqual(
+      log.lines.map(({ fields }) => (fields as { err: Error }).err.message),
+      ['the disk is full', 'away'],
+    );
+  }).timeout(10_000);
+
   it('ends with its signal', async () => {
     const { promise, reject } = Promise.withResolvers<void>();
     const { ended, begun } = run(
