@@ -28,6 +28,7 @@ export function openFile(given: string): OpenFile {
     const path = locate(absolute);
     const release = lockProcess(path);
     try {
+      refuseSecondName(path);
       refuseForeign(path);
     } catch (error) {
       release();
@@ -58,12 +59,32 @@ function inodeOf(path: string): number | undefined {
 /** Two names of one file are one file, and have one lock. */
 function locate(path: string): string {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new DatabaseError('unavailable', `its folder cannot be made or entered (${code})`, { cause: error });
   }
+}
+
+/** As mkdir -p. That of Node never returns where a folder refuses new ones as if it were not there: below /proc. */
+function makeFolder(path: string): void {
+  if (isFolder(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process was faster.
+    if (!isFolder(path)) throw error;
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+/** Each name of a file has a lock and a write-ahead log of its own, so that two processes would destroy it. */
+function refuseSecondName(path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.nlink ?? 1) > 1)
+    throw new DatabaseError('failed', 'it has several names (hard links); copy it to a file of its own');
 }
 
 /** Refuses what another program keeps its data in. */

@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   openSync,
   renameSync,
@@ -390,6 +391,19 @@ describe('the SQLite database', () => {
     it('refuses a path whose folder cannot be made', async () => {
       writeFileSync(join(folder, 'file'), '');
       await assert.rejects(open({ path: join(folder, 'file', 'x.db') }), is('unavailable', /folder cannot be made/));
+    });
+
+    it('refuses one below a folder that takes no other, and does not try for ever', async function () {
+      if (process.platform !== 'linux') this.skip();
+      await assert.rejects(open({ path: '/proc/tracker/x.db' }), is('unavailable', /folder cannot be made.*ENOENT/));
+    });
+
+    it('refuses one that has a second name, under which another process could have it', async () => {
+      await (await withTable()).close();
+      linkSync(path, join(folder, 'second.db'));
+      await assert.rejects(open({ path: join(folder, 'second.db') }), is('failed', /several names \(hard links\)/));
+      rmSync(join(folder, 'second.db'));
+      await open();
     });
 
     it('says that the disk is full, stores nothing of the transaction, and recovers when there is room', async () => {
