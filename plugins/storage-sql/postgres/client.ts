@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { DatabaseError } from '../database.ts';
 import { requestCancel } from './cancel-request.ts';
-import { endsConnection, isBehindFailure, isStale, serverError } from './errors.ts';
+import { endsConnection, isBehindFailure, isReadOnly, isStale, serverError } from './errors.ts';
 import type { PreparedNames } from './prepared-names.ts';
 
 /** What the driver answers to a statement. */
@@ -133,7 +133,7 @@ export function transactionClient(
         return await super.query(name === undefined ? { text, values } : { text, values, name });
       } catch (error) {
         const server = serverError(error);
-        if (server && (isStale(server) || endsConnection(server))) this.destroy();
+        if (server && (isStale(server) || isReadOnly(server) || endsConnection(server))) this.destroy();
         if (server && isBehindFailure(server) && this.#failure !== undefined) throw this.#failure;
         this.#failure ??= error;
         throw error;

@@ -22,6 +22,9 @@ export function serverError(error: unknown): ServerError | undefined {
 export const isStale = ({ code, routine }: ServerError): boolean =>
   code === '26000' || (code === '0A000' && routine === 'RevalidateCachedQuery');
 
+/** Nothing may be written by this connection; another may lead to a server, or have a default, that lets it. */
+export const isReadOnly = ({ code }: ServerError): boolean => code === '25006';
+
 /** It was refused because one before it in its transaction had failed. */
 export const isBehindFailure = ({ code }: ServerError): boolean => code === '25P02';
 

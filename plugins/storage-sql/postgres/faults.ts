@@ -89,15 +89,27 @@ const SAYINGS: readonly (readonly [pattern: RegExp, fault: Fault])[] = [
 /** The fault behind an error of this plugin, of the driver or of the schema. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof SchemaError) return { what: error.message, ...remedyOf(error.cause) };
-  const cause = error instanceof DatabaseError ? (error.cause ?? error) : error;
+  const cause = rootOf(error);
   const server = serverError(cause);
-  if (server) return REFUSALS[server.code] ?? { what: `PostgreSQL answered ${server.code}` };
+  if (server)
+    return (
+      REFUSALS[server.code] ?? {
+        what: error instanceof DatabaseError ? error.message : `PostgreSQL answered ${server.code}`,
+      }
+    );
   const code = codeOf(cause);
   const known = UNREACHABLE[code] ?? (CERTIFICATE.test(code) ? UNTRUSTED : undefined);
   if (known) return known;
   const text = cause instanceof Error ? cause.message : '';
   const said = SAYINGS.find(([pattern]) => pattern.test(text))?.[1];
   return said ?? { what: code === '' ? 'PostgreSQL cannot be reached' : `PostgreSQL cannot be reached (${code})` };
+}
+
+/** What the driver threw, behind what this plugin made of it. */
+function rootOf(error: unknown): unknown {
+  let root = error;
+  while (root instanceof DatabaseError && root.cause !== undefined) root = root.cause;
+  return root;
 }
 
 /** What to do where the server refused a change of the schema. */

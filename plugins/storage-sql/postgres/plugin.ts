@@ -14,6 +14,7 @@ import { SqlStore } from '../store/sql-store.ts';
 import { PostgresDatabase } from './database.ts';
 import { describe, faultOf } from './faults.ts';
 import { Opening } from './opening.ts';
+import { reach } from './reach.ts';
 import { postgresSettings } from './settings.ts';
 
 /** How long the start waits for the first try to open the database, in milliseconds. */
@@ -45,7 +46,7 @@ export default definePlugin({
     let declared: Declarations = { tables: [], migrations: [] };
     const opening = new Opening({
       async attempt(signal) {
-        await database.open(signal);
+        await reach(database, signal);
         const apply = appliedAtStart(config);
         const { storeId, applied, pending, ready } = await prepare(database, declared, {
           apply,
@@ -81,7 +82,7 @@ export default definePlugin({
         schemaMigrations: migratorOf(async (signal) => {
           const own = new PostgresDatabase(config);
           try {
-            await own.open(signal);
+            await reach(own, signal);
             return own;
           } catch (error) {
             await own.close();

@@ -2,10 +2,13 @@ import type { Session, SqlRow } from '../database.ts';
 import type { SqlDialect } from '../statement.ts';
 import type { ColumnShape, IndexShape, TableShape } from './shape.ts';
 
-/** Flags are asked for as 0 and 1, and lists as JSON, so that every driver gives the same. */
+/**
+ * Flags are asked for as 0 and 1, and lists as JSON, so that every driver gives the same; quotes come where the server
+ * has quote_all_identifiers.
+ */
 const POSTGRES_COLUMNS = `
   SELECT c.relname::text AS "table", a.attname::text AS "column",
-    format_type(a.atttypid, a.atttypmod)
+    replace(format_type(a.atttypid, a.atttypmod), '"', '')
       || CASE WHEN l.collname IS NULL OR l.collname = 'default' THEN '' ELSE ' COLLATE "' || l.collname || '"' END AS "type",
     CASE WHEN a.attnotnull THEN 1 ELSE 0 END AS "not_null",
     coalesce(array_position(p.conkey, a.attnum), 0) AS "key"

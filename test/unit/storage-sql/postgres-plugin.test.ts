@@ -24,6 +24,8 @@ interface Started {
   readonly check: HealthCheck;
   readonly reasons: () => readonly string[];
   readonly said: () => string;
+  /** What the last opening changed in the schema. */
+  readonly changes: () => readonly unknown[];
   release(): Promise<void>;
 }
 
@@ -36,6 +38,7 @@ async function start(config: object): Promise<Started> {
     check: made.contributed.get('healthChecks')![0] as HealthCheck,
     reasons: () => lines().flatMap(({ level, message }) => (level === 'warn' ? [message] : [])),
     said: () => JSON.stringify(lines()),
+    changes: () => (lines().at(-1)!.fields as { changes: unknown[] }).changes,
     release: () => made.release(),
   };
 }
@@ -179,6 +182,39 @@ describe('storage-postgres', () => {
       await started.release();
     } finally {
       await own.query(`drop role "${user}"`);
+    }
+  });
+
+  it('says so where nothing may be written, and goes on when it may', async () => {
+    await own.query(`alter database ${own.name} set default_transaction_read_only = on`);
+    assert.match(await reasonFor({}), /^not ready: PostgreSQL is read only; connect to the primary server$/);
+    const started = await start(settings);
+    await own.query(`begin read write; alter database ${own.name} reset all; commit`);
+    await started.store.ready();
+    await started.release();
+  });
+
+  it('refuses a database that cannot hold every character', async () => {
+    const name = `latin_${own.name}`;
+    await own.query(`create database ${name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`);
+    try {
+      assert.match(
+        await reasonFor({ database: name }),
+        /has the encoding LATIN1; create it anew with ENCODING 'UTF8'$/,
+      );
+    } finally {
+      await own.query(`drop database ${name}`);
+    }
+  });
+
+  it('finds its schema as it made it where the server quotes every name', async () => {
+    await own.query(`alter database ${own.name} set quote_all_identifiers = on`);
+    for (const changes of [2, 0]) {
+      const started = await start(settings);
+      await started.store.ready();
+      assert.deepEqual(started.reasons(), []);
+      assert.equal(started.changes().length, changes);
+      await started.release();
     }
   });
 
