@@ -56,9 +56,10 @@ export interface Database {
  * - retry: nothing was stored, and the same transaction may succeed when it runs again (deadlock, serialization, busy)
  * - unavailable: it could not be reached, was lost, or took too long; nothing was stored
  * - unknown: it was lost during COMMIT
+ * - denied: nothing was stored, for a right, a login or a table that was there is gone: an operator's to mend
  * - failed: anything else, a mistake of ours among them
  */
-export type DatabaseErrorKind = 'unique' | 'retry' | 'unavailable' | 'unknown' | 'failed';
+export type DatabaseErrorKind = 'unique' | 'retry' | 'unavailable' | 'unknown' | 'denied' | 'failed';
 
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';

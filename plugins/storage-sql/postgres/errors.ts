@@ -44,6 +44,16 @@ const KINDS: Readonly<Record<string, DatabaseErrorKind>> = {
   '08': 'unavailable',
   '53': 'unavailable',
   '58': 'unavailable',
+  // The login, the database, a right, a table or a column is not there any more; the data are damaged.
+  '28': 'denied',
+  '3D': 'denied',
+  '3F': 'denied',
+  '42501': 'denied',
+  '42703': 'denied',
+  '42P01': 'denied',
+  '55000': 'denied',
+  XX001: 'denied',
+  XX002: 'denied',
 };
 
 const MESSAGES: Readonly<Record<string, string>> = {

@@ -38,6 +38,7 @@ export default definePlugin({
       shared: true,
       ...(deps.clock ? { clock: deps.clock } : {}),
       listenerFailed: (error: unknown) => log.error({ err: error }, 'a listener of commits threw; the commit stands'),
+      denied: (error: unknown) => log.error({ err: error }, 'PostgreSQL does not let the tracker do its work'),
     };
     const sql = new SqlStore(options);
     const transact = (on: Database) => transactOn(on, options);

@@ -155,7 +155,7 @@ export class PostgresTransaction implements Transaction {
 function commitError(error: unknown): DatabaseError {
   const known = databaseError(error);
   const refused = serverError(error) !== undefined && known.kind !== 'unavailable';
-  if (refused || known.kind === 'failed') return known;
+  if (refused || known.kind === 'failed' || known.kind === 'denied') return known;
   return new DatabaseError('unknown', 'the connection was lost while the transaction was stored', { cause: error });
 }
 

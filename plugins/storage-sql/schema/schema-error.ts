@@ -1,4 +1,4 @@
-import type { DatabaseError } from '../database.ts';
+import type { DatabaseError, DatabaseErrorKind } from '../database.ts';
 
 /** Why a schema cannot be used or changed: one line for the operator, without a secret. */
 export class SchemaError extends Error {
@@ -10,7 +10,9 @@ export class SchemaError extends Error {
 }
 
 /** Whether another try would end in the same way. */
-export const isFinal = ({ kind }: DatabaseError): boolean => kind === 'failed' || kind === 'unique';
+export const isFinal = ({ kind }: DatabaseError): boolean => FINAL.has(kind);
+
+const FINAL: ReadonlySet<DatabaseErrorKind> = new Set(['failed', 'denied', 'unique']);
 
 /** What went wrong; in the database's own words where nobody has put it in ours. For the operator alone. */
 export function reasonOf(error: DatabaseError): string {

@@ -24,6 +24,8 @@ export interface SqlStoreOptions {
   readonly shared: boolean;
   readonly clock?: Clock;
   readonly listenerFailed?: (error: unknown) => void;
+  /** Told what an operator is to mend: a right or a table is gone. */
+  readonly denied?: (error: DatabaseError) => void;
 }
 
 interface Running {
@@ -36,6 +38,7 @@ export class SqlStore implements Store {
   readonly shared: boolean;
   readonly #clock: Clock;
   readonly #listenerFailed: (error: unknown) => void;
+  readonly #denied: SqlStoreOptions['denied'];
   readonly #listeners = new Set<(committed: Committed) => void>();
   readonly #running = new Set<Running>();
   readonly #ready = Promise.withResolvers<void>();
@@ -44,11 +47,12 @@ export class SqlStore implements Store {
   #refusal: StoreError | undefined;
   #lastTime = 0;
 
-  constructor({ kind, shared, clock = systemClock, listenerFailed = () => {} }: SqlStoreOptions) {
+  constructor({ kind, shared, clock = systemClock, listenerFailed = () => {}, denied }: SqlStoreOptions) {
     this.kind = kind;
     this.shared = shared;
     this.#clock = clock;
     this.#listenerFailed = listenerFailed;
+    this.#denied = denied;
     this.#ready.promise.catch(() => {});
   }
 
@@ -70,7 +74,7 @@ export class SqlStore implements Store {
       database,
       tables: new Map(tables.map((table) => [table.name, table])),
       queries: new Queries(database.dialect),
-      errors: new StoreErrors(tables),
+      errors: new StoreErrors(tables, this.#denied),
       queue: new ScopeQueue(),
       nextTime: (earliest) => this.#nextTime(earliest),
       seq: undefined,

@@ -13,7 +13,11 @@ interface UniqueKey {
 export class StoreErrors {
   readonly #keys: ReadonlyMap<string, UniqueKey>;
 
-  constructor(tables: Iterable<AnyTable>) {
+  readonly #denied: (error: DatabaseError) => void;
+
+  /** `denied` is told what an operator is to mend. */
+  constructor(tables: Iterable<AnyTable>, denied: (error: DatabaseError) => void = () => {}) {
+    this.#denied = denied;
     const keys = new Map<string, UniqueKey>();
     for (const table of tables)
       for (const [key, columns] of Object.entries({ ...table.unique, primary: table.primaryKey }))
@@ -35,6 +39,9 @@ export class StoreErrors {
       case 'retry':
       case 'unavailable':
         return new StoreError('unavailable', 'the database does not answer, or not in time', { cause: error });
+      case 'denied':
+        this.#denied(error);
+        return new StoreError('unavailable', 'the database does not let the tracker do its work', { cause: error });
       default:
         return new Error(`the database refused a statement: ${error.message}`, { cause: error });
     }

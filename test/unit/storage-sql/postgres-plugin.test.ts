@@ -194,6 +194,45 @@ describe('storage-postgres', () => {
     await started.release();
   });
 
+  it('is unavailable, and says why to the operator alone, while a table, a right or its login is gone', async () => {
+    const user = `lent_${own.name}`;
+    await (await start(settings)).release();
+    await own.query(`create role "${user}" login password '${SECRET}'`);
+    await own.query(`grant select, insert on all tables in schema public to "${user}"`);
+    const started = await start({ ...settings, user, password: SECRET });
+    try {
+      await started.store.ready();
+      for (const [taken, given] of [
+        ['alter table things rename to others', 'alter table others rename to things'],
+        ['alter table things rename n to m', 'alter table things rename m to n'],
+        [`revoke all on things from "${user}"`, `grant select, insert on things to "${user}"`],
+        [
+          `alter role "${user}" nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '${user}'`,
+          `alter role "${user}" login`,
+        ],
+      ] as const) {
+        await own.query(taken);
+        const refused = { kind: 'unavailable', message: /^the database does not/ };
+        await assert.rejects(
+          started.store.write((tx) => tx.table(things).insert({ id: ID, n: 7 })),
+          refused,
+          taken,
+        );
+        await assert.rejects(
+          started.store.read((tx) => tx.table(things).get(ID)),
+          refused,
+          taken,
+        );
+        await own.query(given);
+        assert.equal(await started.store.read((tx) => tx.table(things).get(ID)), undefined, given);
+      }
+      assert.ok(started.said().includes('PostgreSQL does not let the tracker do its work'));
+    } finally {
+      await started.release();
+      await own.query(`drop owned by "${user}"; drop role "${user}"`);
+    }
+  });
+
   it('refuses a database that cannot hold every character', async () => {
     const name = `latin_${own.name}`;
     await own.query(`create database ${name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`);
