@@ -194,6 +194,18 @@ describe('the access log', () => {
     assert.deepEqual(await stopped('all'), ['UNAVAILABLE']);
   });
 
+  it('has a call that its caller leaves only when that one had waited for long, or it logs all', async () => {
+    const left = async (config: object) => {
+      const { running, api, method, lines } = await bootEcho({ echo: () => new Promise(() => {}) }, config);
+      await failure(api.unary(method(ECHO), hello, origin({ signal: AbortSignal.timeout(5) })));
+      await running.stop();
+      return lines.flatMap(({ message, fields }) => ('code' in fields ? [`${message} ${fields.code}`] : []));
+    };
+    assert.deepEqual(await left({ slowCallMs: 60_000 }), []);
+    assert.deepEqual(await left({ slowCallMs: 1 }), ['call cancelled CANCELLED']);
+    assert.deepEqual(await left({ logCalls: 'all' }), ['call cancelled CANCELLED']);
+  });
+
   it('has nothing when it logs none, and never a request', async () => {
     assert.deepEqual(await run('none', invalidField('text', 'no')), []);
     assert.doesNotMatch(JSON.stringify(await run('all')), /hello/);
