@@ -14,8 +14,7 @@ const LEFT_BYTES = 2500;
 
 const listOf = <T>(make: () => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: EACH }, make));
 
-describe('streams whose callers are gone', function () {
-  this.timeout(60_000);
+describe('streams whose callers are gone', () => {
   let tracker: Tracker;
 
   before(async function () {

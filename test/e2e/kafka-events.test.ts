@@ -109,9 +109,7 @@ describe('events in Kafka', () => {
   });
 });
 
-describe('events for a topic that takes less than brokers usually do', function () {
-  this.timeout(60_000);
-
+describe('events for a topic that takes less than brokers usually do', () => {
   it('come in smaller batches, and without the entity where that alone is too much', async function () {
     const broker = await kafka(this);
     const topics = broker.topics();

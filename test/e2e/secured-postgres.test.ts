@@ -13,8 +13,7 @@ const HBA = `hostssl all only_by_tls 127.0.0.1/32 scram-sha-256
 host all tracker 127.0.0.1/32 scram-sha-256
 `;
 
-describe('a PostgreSQL with TLS', function () {
-  this.timeout(60_000);
+describe('a PostgreSQL with TLS', () => {
   let authority: Authority;
   let other: Authority;
   let server: OwnPostgres;

@@ -245,7 +245,7 @@ describe('rest: server', () => {
     });
     it('does not run a request that comes behind the end of its connection, and does not reset it', async () => {
       let calls = 0;
-      const gateway = await start({ Put: () => ({ number: calls++ }) }, { config: { idleGraceMs: 300 } });
+      const gateway = await start({ Put: () => ({ number: calls++ }) }, { config: { idleGraceMs: 1_500 } });
       const socket = net.connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
       await once(socket, 'connect');
       await gateway.send('GET', '/t/match/x');

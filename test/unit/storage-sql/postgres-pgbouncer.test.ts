@@ -11,8 +11,7 @@ import { setUp } from '../plugin-context.ts';
 
 const things = defineTable({ name: 'things', columns: { id: uuid(), n: int64() }, primaryKey: ['id'] });
 
-describe('storage-postgres behind PgBouncer', function () {
-  this.timeout(20_000);
+describe('storage-postgres behind PgBouncer', () => {
   let server: PostgresServer;
   let own: TestDatabase;
 
@@ -32,7 +31,7 @@ describe('storage-postgres behind PgBouncer', function () {
     const check = made.contributed.get('healthChecks')![0] as HealthCheck;
     return {
       store: made.instance.provides.store as Store,
-      health: () => check.check(AbortSignal.timeout(5_000)),
+      health: () => check.check(AbortSignal.timeout(30_000)),
       reasons: () => made.log.lines.flatMap(({ level, message }) => (level === 'warn' ? [message] : [])),
       release: made.release,
     };
