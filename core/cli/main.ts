@@ -17,8 +17,9 @@ commands
   migrate plan | apply [--allow-destructive] | status
           show what differs between the database's schema and what the plugins declare, make it the same, or say
           whether it is; plan and status exit with 3 when something is to be done
-  export [--to host:port] [file]
-          write everything that a running tracker holds to a file; without one, or for '-', to stdout
+  export [--to host:port] [--force] [file]
+          write everything that a running tracker holds to a file; without one, or for '-', to stdout; --force
+          replaces a file that is there
   import [--to host:port] file
           load such a file, or stdin for '-', into a running tracker that is empty
 

@@ -16,7 +16,7 @@ export async function move(
     process.stderr.write(`tracker ${command}: ${text}\n`);
     return code;
   };
-  let given: { readonly to: string | undefined; readonly file: string };
+  let given: ReturnType<typeof argumentsOf>;
   try {
     given = argumentsOf(command, args);
   } catch (error) {
@@ -26,7 +26,8 @@ export async function move(
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   try {
     const address = given.to ?? ownAddress(await settings());
-    await (command === 'export' ? exportTo : importFrom)(given.file, address, stop.signal);
+    if (command === 'export') await exportTo(given, address, stop.signal);
+    else await importFrom(given.file, address, stop.signal);
     return 0;
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
@@ -37,14 +38,15 @@ export async function move(
 function argumentsOf(command: string, args: readonly string[]) {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { to: { type: 'string' } },
+    options: { to: { type: 'string' }, force: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
+  if (values.force && command === 'import') throw new Error('an import replaces nothing, so --force is for an export');
   const [file = command === 'export' ? '-' : '', ...more] = positionals;
   if (more.length > 0) throw new Error(`takes one file, and '${more[0]}' is another`);
   if (file === '') throw new Error("needs the file to load, or '-' for stdin");
   if (values.to !== undefined && !/^\S+:\d{1,5}$/.test(values.to)) throw new Error('--to must be host:port');
-  return { to: values.to, file };
+  return { to: values.to, file, force: values.force };
 }
 
 function ownAddress({ values }: Settings): string {

@@ -3,6 +3,8 @@ import { columnsOf, FORMAT, FORMAT_VERSION } from './format.ts';
 
 /** A table of the file, and which column each value of its rows is of. */
 export interface TableOfFile {
+  /** Among those of the file: their rows stand in this order. */
+  readonly place: number;
   readonly table: AnyTable;
   readonly columns: readonly string[];
 }
@@ -20,7 +22,7 @@ export function readHeader(value: unknown, known: readonly AnyTable[]): Readonly
     const table = known.find((one) => one.name === name);
     if (!table) throw `names the table ${quoted(name)}, which no plugin of this tracker has`;
     if (found.has(table.name)) throw `names the table ${quoted(name)} twice`;
-    found.set(table.name, { table, columns: columnsIn(table, columns) });
+    found.set(table.name, { place: found.size, table, columns: columnsIn(table, columns) });
   }
   return found;
 }

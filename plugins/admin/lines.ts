@@ -27,6 +27,11 @@ export class Lines {
     if (from < bytes.length) this.#keep(bytes.subarray(from));
   }
 
+  /** Whether no byte has come behind the last line. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
   /** Throws where the last line has no end. */
   end(): void {
     if (this.#length > 0) throw badLine(this.count + 1, 'is cut off');

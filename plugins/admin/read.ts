@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { changesTable } from '../../core/contracts/log.ts';
+import type { Value } from '../../core/contracts/query.ts';
 import { isStoreError } from '../../core/contracts/store.ts';
 import type { AnyTable } from '../../core/contracts/tables.ts';
+import { compareValues } from '../../core/lib/compare.ts';
 import { restoredRow, type StoredRow } from '../../core/lib/rows.ts';
 import { badLine } from './errors.ts';
 import type { Trailer } from './format.ts';
@@ -20,6 +22,10 @@ export interface RowOfFile {
 const DAMAGED =
   'is damaged, or is not the line that stood here: lines before it are missing, doubled or in another order';
 const NOT_WHOLE = 'is missing: the file ends before its last line';
+const CHANGED = 'the program that copied the file changed it';
+const OTHER_LINE_ENDS = `ends with CR and LF, where an export has LF alone: ${CHANGED}`;
+const BYTE_ORDER_MARK = `begins with a byte order mark: ${CHANGED}`;
+const COMPRESSED = 'is compressed: unpack it first (gunzip < file | tracker import -)';
 
 /**
  * The rows of an export that comes in parts. Throws BAD_EXPORT, which names the line, for whatever is not as `exportStore`
@@ -32,11 +38,13 @@ export async function* readExport(
   const lines = new Lines();
   const reader = new Reader(tables);
   for await (const part of parts) {
+    if (lines.count === 0 && lines.isEmpty && isGzip(part)) throw badLine(1, COMPRESSED);
     for (const line of lines.next(part)) {
       const row = reader.next(line, lines.count);
       if (row) yield row;
     }
   }
+  if (lines.count === 0 && lines.isEmpty) throw badLine(1, 'is missing: the file is empty');
   lines.end();
   if (!reader.isDone) throw badLine(lines.count + 1, NOT_WHOLE);
 }
@@ -48,6 +56,7 @@ class Reader {
   readonly #digest = createHash('sha256');
   readonly #counts = new Map<string, number>();
   #tables: ReadonlyMap<string, TableOfFile> | undefined;
+  #last: { readonly place: number; readonly row: StoredRow } | undefined;
 
   constructor(known: readonly AnyTable[]) {
     this.#known = known;
@@ -70,6 +79,7 @@ class Reader {
     if (!this.#tables) {
       // What another program wrote is not called damaged.
       this.#tables = readHeader(jsonOf(line), this.#known);
+      if (line.at(-1) === CR) throw OTHER_LINE_ENDS;
       if (!fits) throw DAMAGED;
       for (const name of this.#tables.keys()) this.#counts.set(name, 0);
       this.#digest.update(line).update('\n');
@@ -89,13 +99,24 @@ class Reader {
     const name = values[0] as string;
     const found = this.#tables?.get(name);
     if (!found) throw 'is of a table that the first line does not name';
-    const { table, columns } = found;
+    const { place, table, columns } = found;
     // The name before them, the check behind.
     if (values.length !== columns.length + 2) throw `has another number of values than '${name}' has columns`;
     const row = restoredRow(table, Object.fromEntries(columns.map((column, i) => [column, values[i + 1]])));
     if (table.name === changesTable.name && row['seq'] === null) throw 'is an event without a place in the log';
+    this.#follow(place, table, row);
     this.#counts.set(name, this.#counts.get(name)! + 1);
     return { table, row };
+  }
+
+  /** So a row that stands twice is known before anything is stored. */
+  #follow(place: number, table: AnyTable, row: StoredRow): void {
+    const last = this.#last;
+    this.#last = { place, row };
+    if (!last || last.place < place) return;
+    const order = last.place > place ? 1 : compareKeys(table, last.row, row);
+    if (order === 0) throw 'has the primary key of the line above';
+    if (order > 0) throw 'comes behind a line that it stands before in an export: rows go by table and primary key';
   }
 
   #finish(trailer: Trailer | undefined): void {
@@ -110,8 +131,20 @@ class Reader {
   }
 }
 
+function compareKeys(table: AnyTable, a: StoredRow, b: StoredRow): number {
+  for (const name of table.primaryKey) {
+    const order = compareValues(a[name] as Value, b[name] as Value);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+const CR = 0x0d;
+const isGzip = (part: Uint8Array): boolean => part[0] === 0x1f && part[1] === 0x8b;
+
 function jsonOf(line: Buffer): unknown {
   if (!isUtf8(line)) throw 'is not UTF-8';
+  if (line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf) throw BYTE_ORDER_MARK;
   try {
     return JSON.parse(line.toString());
   } catch {

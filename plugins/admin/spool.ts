@@ -1,25 +1,26 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DomainError } from '../../core/contracts/errors.ts';
 
-/** A file in the system's folder for such (TMPDIR), for nobody else to read; gone with its end. */
+const PART_BYTES = 256 * 1024;
+
+/** A file in the system's folder for such (TMPDIR), for nobody else to read; gone with its end, also that of the process. */
 export class Spool implements AsyncDisposable {
   readonly #folder: string;
-  readonly #path: string;
   readonly #file: FileHandle;
 
-  private constructor(folder: string, path: string, file: FileHandle) {
+  private constructor(folder: string, file: FileHandle) {
     this.#folder = folder;
-    this.#path = path;
     this.#file = file;
   }
 
   static async open(): Promise<Spool> {
     const folder = await mkdtemp(join(tmpdir(), 'tracker-import-'));
-    const path = join(folder, 'export.ndjson');
-    return new Spool(folder, path, await open(path, 'wx', 0o600));
+    const spool = new Spool(folder, await open(join(folder, 'export.ndjson'), 'wx+', 0o600));
+    // An open file needs no name, and one without is gone when the process is. Windows keeps it until it is closed.
+    await spool.#remove().catch(() => {});
+    return spool;
   }
 
   /** The parts, each once it is written. RESOURCE_EXHAUSTED where the disk is full. */
@@ -38,11 +39,15 @@ export class Spool implements AsyncDisposable {
 
   /** From the beginning. */
   read(): AsyncIterable<Uint8Array> {
-    return createReadStream(this.#path, { highWaterMark: 256 * 1024 });
+    return this.#file.createReadStream({ start: 0, highWaterMark: PART_BYTES, autoClose: false });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#remove();
+  }
+
+  #remove(): Promise<void> {
+    return rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { exportOf, importInto } from '../support/move.ts';
+import { afterEachPage, exportOf, importInto } from '../support/move.ts';
+import { storageThatReads } from '../support/storage.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
 
+const INSTEAD = 'remove it, choose another name, or replace it by --force';
+const HOUR = 3_600_000;
 const launcher = join(import.meta.dirname, '../../core/cli/tracker.js');
 
 describe('tracker export and tracker import', () => {
@@ -24,11 +37,16 @@ describe('tracker export and tracker import', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function tracker(args: readonly string[], options: { readonly env?: object; readonly input?: string } = {}) {
-    const env = { PATH: process.env['PATH'], ...options.env };
-    const child = spawn(process.execPath, [launcher, ...args], { cwd: folder, env });
+  function begin(args: readonly string[], { env, input }: { readonly env?: object; readonly input?: string } = {}) {
+    const child = spawn(process.execPath, [launcher, ...args], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], ...env },
+    });
     child.stdin.on('error', () => {});
-    child.stdin.end(options.input);
+    child.stdin.end(input);
+    return child;
+  }
+  async function end(child: ReturnType<typeof begin>) {
     const [out, err, code] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
@@ -36,6 +54,7 @@ describe('tracker export and tracker import', () => {
     ]);
     return { out, err, code };
   }
+  const tracker = (...of: Parameters<typeof begin>) => end(begin(...of));
   const at = ({ grpcPort }: Tracker) => `--to=127.0.0.1:${grpcPort}`;
 
   it('move everything by a file that only its owner may read, and say nothing', async () => {
@@ -54,10 +73,68 @@ describe('tracker export and tracker import', () => {
     assert.equal((await exportOf(to)).toString(), exported.out);
   });
 
-  it('put a new export in the place of an old one', async () => {
+  it('put a new export in the place of an old one where that is asked for', async () => {
     writeFileSync(join(folder, 'all.ndjson'), 'old');
-    await tracker(['export', at(from), 'all.ndjson']);
+    symlinkSync('all.ndjson', join(folder, 'latest.ndjson'));
+    for (const name of ['all.ndjson', 'latest.ndjson']) {
+      const { err, code } = await tracker(['export', at(from), name]);
+      assert.deepEqual([err, code], [`tracker export: ${name} is there already; ${INSTEAD}\n`, 1]);
+    }
+    assert.equal(readFileSync(join(folder, 'all.ndjson'), 'utf8'), 'old');
+    assert.deepEqual(await tracker(['export', at(from), '--force', 'latest.ndjson']), { out: '', err: '', code: 0 });
+    assert.ok(lstatSync(join(folder, 'latest.ndjson')).isSymbolicLink());
     await importInto(to, readFileSync(join(folder, 'all.ndjson')));
+  });
+
+  it('never put a file in the place of a device or a folder', async () => {
+    for (const name of ['/dev/null', '.']) {
+      const { err, code } = await tracker(['export', at(from), '--force', name]);
+      assert.match(err, /^tracker export: \S+ is not a file; for a pipe or a device leave it out, [^\n]*\n$/);
+      assert.equal(code, 1);
+    }
+    assert.ok(statSync('/dev/null').isCharacterDevice());
+  });
+
+  it('say that the disk is full, and leave nothing that looks whole', async function () {
+    if (!existsSync('/dev/full')) return this.skip();
+    const limited = (command: string) =>
+      new Promise<string>((resolve) => {
+        const shell = spawn('sh', ['-c', command, process.execPath, launcher, at(from)], { cwd: folder });
+        text(shell.stderr).then(resolve);
+      });
+    const full = await limited('"$0" "$1" export "$2" > /dev/full; echo $? >&2');
+    assert.equal(full, 'tracker export: cannot write to stdout: ENOSPC: no space left on device, write\n1\n');
+    const file = await limited('ulimit -f 8; "$0" "$1" export "$2" all.ndjson; echo $? >&2');
+    assert.equal(file, 'tracker export: cannot write all.ndjson: EFBIG: file too large, write\n1\n');
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it('leave nothing of an export that is interrupted', async () => {
+    let begun = Promise.withResolvers<void>();
+    const held = () => {
+      begun.resolve();
+      return new Promise<void>(() => {});
+    };
+    const storage = storageThatReads(
+      (read) => (fn, options) =>
+        // An export reads for as long as an hour, and nothing else does.
+        options?.timeoutMs === HOUR ? read((tx) => fn(afterEachPage(tx, held)), options) : read(fn, options),
+    );
+    const slow = await startTracker({}, { storage });
+    try {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        begun = Promise.withResolvers();
+        const child = begin(['export', at(slow), 'all.ndjson']);
+        const ended = end(child);
+        await begun.promise;
+        assert.deepEqual(readdirSync(folder), [`all.ndjson.${child.pid}.part`]);
+        child.kill(signal);
+        assert.deepEqual(await ended, { out: '', err: 'tracker export: interrupted\n', code: 130 });
+        assert.deepEqual(readdirSync(folder), []);
+      }
+    } finally {
+      await slow.stop();
+    }
   });
 
   it('say in one line what is wrong, and exit with 1', async () => {
@@ -88,7 +165,7 @@ describe('tracker export and tracker import', () => {
     const closed = await startTracker({ ADMIN_API: 'false' });
     try {
       writeFileSync(join(folder, 'all.ndjson'), 'old');
-      const { err, code } = await tracker(['export', at(closed), 'all.ndjson']);
+      const { err, code } = await tracker(['export', at(closed), '--force', 'all.ndjson']);
       assert.match(err, /^tracker export: the tracker at 127.0.0.1:\d+ does not offer this \(ADMIN_API=false\)\n$/);
       assert.equal(code, 1);
       assert.deepEqual(readdirSync(folder), ['all.ndjson']);
@@ -106,6 +183,7 @@ describe('tracker export and tracker import', () => {
       [['export', '--from=x'], /--from/],
       [['export', '--to', 'nowhere'], /--to must be host:port/],
       [['export', '--to'], /--to/],
+      [['import', '--force', 'a'], /an import replaces nothing/],
     ] as const) {
       const { out, err, code } = await tracker(args);
       assert.deepEqual([out, code], ['', 2], err);

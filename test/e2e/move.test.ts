@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
+import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import { changeLog, changesTable } from '../../core/contracts/log.ts';
-import { type ReadTransaction, type Store, store, type TableReader } from '../../core/contracts/store.ts';
-import type { AnyTable } from '../../core/contracts/tables.ts';
+import { type Store, store } from '../../core/contracts/store.ts';
 import { uuidv7Series } from '../../core/lib/uuid.ts';
-import { exportOf, failureOf, importInto } from '../support/move.ts';
+import { Seal } from '../../plugins/admin/seal.ts';
+import { afterEachPage, exportOf, failureOf, importInto } from '../support/move.ts';
 import { checkLog, orderedLog } from '../support/replay.ts';
 import { storageThatReads } from '../support/storage.ts';
 import { startTracker, type Tracker } from '../support/tracker.ts';
@@ -30,23 +32,22 @@ async function rowsIn(of: Store): Promise<number> {
   return rows;
 }
 
-/** The transaction, in which each page is followed by something else. */
-function afterEachPage(tx: ReadTransaction, then: () => Promise<void>): ReadTransaction {
-  const table = <T extends AnyTable>(of: T): TableReader<T> => {
-    const reader = tx.table(of);
-    return {
-      get: (key) => reader.get(key),
-      getMany: (keys) => reader.getMany(keys),
-      count: (query) => reader.count(query),
-      countBy: (groupBy, query) => reader.countBy(groupBy, query),
-      async find(query) {
-        const page = await reader.find(query);
-        await then();
-        return page;
-      },
-    };
-  };
-  return { now: tx.now, table };
+// biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+function unsealed(line: string): any {
+  const value = JSON.parse(line);
+  if (Array.isArray(value)) return value.slice(0, -1);
+  delete value.crc;
+  return value;
+}
+
+/** As an export ends each line and the file. */
+function sealed(header: { readonly tables: readonly { readonly name: string }[] }, rows: readonly unknown[][]): Buffer {
+  const seal = new Seal();
+  const body = Buffer.concat([header, ...rows].map((value) => seal.close(JSON.stringify(value))));
+  const tables = Object.fromEntries(header.tables.map(({ name }) => [name, 0]));
+  for (const [name] of rows) tables[name as string]! += 1;
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  return Buffer.concat([body, seal.close(JSON.stringify({ rows: rows.length, tables, sha256 }))]);
 }
 
 describe('a move to another store', () => {
@@ -188,6 +189,8 @@ describe('a move to another store', () => {
       middle = Math.floor(lines.length / 2);
     });
 
+    const indexOfUnusual = () => lines.findIndex((line) => /[^\0-\x7f]/.test(line));
+
     /** Lines count from 1. */
     async function refused(bad: Buffer, line: number, why: RegExp): Promise<void> {
       const error = await failureOf(importInto(to, bad));
@@ -223,7 +226,7 @@ describe('a move to another store', () => {
       await refused(fileOf(lines.slice(0, -1)), lines.length, /ends before its last line/);
       await refused(fileOf(lines.slice(0, middle)), middle + 1, /ends before its last line/);
       await refused(fileOf(lines.slice(0, 1)), 2, /ends before its last line/);
-      await refused(Buffer.alloc(0), 1, /ends before its last line/);
+      await refused(Buffer.alloc(0), 1, /the file is empty/);
     });
 
     it('where something follows the last line', async () => {
@@ -242,6 +245,95 @@ describe('a move to another store', () => {
 
     it('where a line is longer than any of an export, without keeping it', async () => {
       await refused(Buffer.alloc(64 * 1024 * 1024 + 1, 'x'), 1, /longer than 64 MiB/);
+    });
+
+    it('where another program changed the file', async () => {
+      await refused(gzipSync(file), 1, /is compressed: unpack it first/);
+      await refused(Buffer.from(file.toString().replaceAll('\n', '\r\n')), 1, /ends with CR and LF/);
+      await refused(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), file]), 1, /begins with a byte order mark/);
+      await refused(Buffer.from(file.toString(), 'utf16le'), 1, /is not JSON/);
+      await refused(Buffer.from(file.toString(), 'latin1'), indexOfUnusual() + 1, /damaged/);
+    });
+
+    describe('where each line is whole, but', () => {
+      type Values = (string | number | null)[];
+      let header: { readonly tables: { name: string; columns: string[] }[] };
+      let rows: Values[];
+      beforeEach(() => {
+        const [first, ...more] = lines.map(unsealed);
+        header = first;
+        rows = more.slice(0, -1);
+      });
+      /** Of the first row of the table. */
+      const rowOf = (table: string) => rows.findIndex(([name]) => name === table);
+      const columnOf = (table: string, column: string) =>
+        1 + header.tables.find(({ name }) => name === table)!.columns.indexOf(column);
+      /** Rows count from 0, and stand behind the first line. */
+      const refusedRow = (row: number, why: RegExp) => refused(sealed(header, rows), row + 2, why);
+
+      it('a row is there twice', async () => {
+        const at = rowOf('issues');
+        rows.splice(at, 0, rows[at]!);
+        await refusedRow(at + 1, /has the primary key of the line above/);
+      });
+
+      it('rows are in another order', async () => {
+        const at = rowOf('issues');
+        rows.splice(at, 2, rows[at + 1]!, rows[at]!);
+        await refusedRow(at + 1, /comes behind a line that it stands before/);
+      });
+
+      it('a table comes too late', async () => {
+        rows.push(rows.shift()!);
+        await refusedRow(rows.length - 1, /comes behind a line that it stands before/);
+      });
+
+      it('a row has a key that another has', async () => {
+        const [at, key] = [rowOf('issues'), columnOf('issues', 'key')];
+        rows[at + 1] = rows[at + 1]!.with(key, rows[at]![key]!);
+        const error = await failureOf(importInto(to, sealed(header, rows)));
+        assert.equal(error.code, status.INVALID_ARGUMENT, error.message);
+        const [, line] =
+          /^line (\d+): this line, or one above, cannot be stored: .*'issue_key'.*nothing was stored$/.exec(
+            error.details,
+          ) ?? [];
+        assert.ok(Number(line) >= at + 3, error.details);
+        assert.equal(await rowsIn(to.service(store)), 0);
+        await importInto(to, file);
+      });
+
+      it('a row is of a table that no plugin of this tracker has', async () => {
+        header.tables.push({ name: 'sprints', columns: ['id', 'version'] });
+        rows.push(['sprints', 'x', 1]);
+        await refused(sealed(header, rows), 1, /names the table 'sprints', which no plugin of this tracker has/);
+      });
+
+      it('a row is of a table that the first line does not name', async () => {
+        rows.push(['sprints', 'x', 1]);
+        await refusedRow(rows.length - 1, /of a table that the first line does not name/);
+      });
+
+      it('an event has no place in the log', async () => {
+        const at = rowOf('changes') + 1;
+        rows[at] = rows[at]!.with(columnOf('changes', 'seq'), null);
+        await refusedRow(at, /is an event without a place in the log/);
+      });
+
+      it('a value is none of its column', async () => {
+        for (const [column, value, why] of [
+          ['summary', 'x'.repeat(201), /issues.summary: must be at most 200 characters/],
+          ['number', 'one', /issues.number: must be an integer/],
+          ['number', 2 ** 53, /issues.number: must be an integer/],
+          ['key', null, /issues.key: must have a value/],
+          ['version', 0, /issues.version: must be a positive integer/],
+        ] as const) {
+          const at = rowOf('issues');
+          const before = rows[at]!;
+          rows[at] = before.with(columnOf('issues', column), value);
+          await refusedRow(at, why);
+          rows[at] = before;
+        }
+      });
     });
 
     it('where two files are one after the other', async () => {

@@ -1,4 +1,6 @@
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import type { ReadTransaction, TableReader } from '../../core/contracts/store.ts';
+import type { AnyTable } from '../../core/contracts/tables.ts';
 import { AdminServiceService as admin } from '../../proto/gen/admin/v1/admin.ts';
 
 const PART_BYTES = 64 * 1024;
@@ -50,4 +52,23 @@ async function withClient<T>(address: string, work: (client: Client) => Promise<
   } finally {
     client.close();
   }
+}
+
+/** The transaction, in which each page is followed by something else. */
+export function afterEachPage(tx: ReadTransaction, then: () => Promise<void>): ReadTransaction {
+  const table = <T extends AnyTable>(of: T): TableReader<T> => {
+    const reader = tx.table(of);
+    return {
+      get: (key) => reader.get(key),
+      getMany: (keys) => reader.getMany(keys),
+      count: (query) => reader.count(query),
+      countBy: (groupBy, query) => reader.countBy(groupBy, query),
+      async find(query) {
+        const page = await reader.find(query);
+        await then();
+        return page;
+      },
+    };
+  };
+  return { now: tx.now, table };
 }
