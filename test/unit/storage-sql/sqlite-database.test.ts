@@ -337,6 +337,10 @@ describe('the SQLite database', () => {
     }
   });
 
+  it('takes no path that elsewhere means a database in memory', () => {
+    assert.throws(() => settings.parse({ path: ':memory:' }), /DB_TYPE=memdb/);
+  });
+
   it('takes two names of a file for one file, and refuses it a second time', async () => {
     await open();
     await assert.rejects(open(), is('failed', /another process has it open/));
