@@ -13,6 +13,7 @@ const CODES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   UNSUPPORTED_SASL_MECHANISM: 'it does not know this way to say who one is; set KAFKA_SASL_MECHANISM',
   ILLEGAL_SASL_STATE: 'it asks nobody there who he is; set KAFKA_SASL_MECHANISM to none, or KAFKA_BROKERS',
+  INVALID_REPLICATION_FACTOR: 'it has too few brokers for the copies of a topic; set KAFKA_REPLICATION_FACTOR',
   TOPIC_AUTHORIZATION_FAILED: 'the user may not use its topics; let it create, describe, read and write them',
   GROUP_AUTHORIZATION_FAILED: 'the user may not be in its groups; let it read those that begin with the prefix',
   CLUSTER_AUTHORIZATION_FAILED:
@@ -41,11 +42,16 @@ const SAYINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
 /** What is wrong, for the log and the health: an error of kafkajs in words, any other by its own. */
 export function faultOf(error: unknown): string {
   const chain: Error[] = [];
-  for (let one = error; one instanceof Error && chain.length < 10; one = one.cause) chain.push(one);
+  for (let one = error; one instanceof Error && chain.length < 10; one = one.cause ?? firstOf(one)) chain.push(one);
   for (const { code, type } of chain as readonly { readonly code?: unknown; readonly type?: unknown }[]) {
     const known = CODES[String(type)] ?? CODES[String(code)];
     if (known) return known;
   }
-  const text = error instanceof Error ? error.message : String(error);
+  const text = chain.find((one) => firstOf(one) === undefined)?.message ?? String(error);
   return SAYINGS.find(([pattern]) => pattern.test(text))?.[1] ?? text;
+}
+
+/** Of several topics each has its own error; together they say nothing. */
+function firstOf(error: Error): unknown {
+  return 'errors' in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
 }

@@ -62,6 +62,11 @@ export class KafkaTransport implements Transport {
     });
   }
 
+  /** Why messages of other instances are not heard; undefined while they are, or nobody has asked for any. */
+  get deafness(): string | undefined {
+    return this.#notice.isAway ? this.#notice.reason : undefined;
+  }
+
   async publish(topic: string, { key, value }: TransportMessage): Promise<void> {
     await this.#send({ topic: this.#topic, partition: 0, key, value, headers: { topic } });
   }

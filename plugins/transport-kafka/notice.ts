@@ -20,6 +20,11 @@ export class Notice {
     return this.#state === 'away';
   }
 
+  /** Why it is away, when it is. */
+  get reason(): string {
+    return this.#reason;
+  }
+
   here(fields: object = {}): void {
     if (this.#state === 'here') return;
     this.#state = 'here';

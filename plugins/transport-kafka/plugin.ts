@@ -28,7 +28,8 @@ export default definePlugin({
       async check(signal) {
         try {
           await cluster.answers(AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]));
-          return { status: 'up' };
+          const { deafness } = kafka;
+          return deafness === undefined ? { status: 'up' } : { status: 'degraded', detail: `Kafka: ${deafness}` };
         } catch (error) {
           return { status: 'down', detail: `Kafka: ${faultOf(error)}` };
         }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { HealthCheck } from '../../../core/contracts/health.ts';
 import { transportConformance } from '../../../core/testing/transport-conformance.ts';
 import { Cluster, type Connected } from '../../../plugins/transport-kafka/cluster.ts';
 import { KafkaTransport } from '../../../plugins/transport-kafka/kafka-transport.ts';
@@ -88,4 +89,18 @@ describe('the transport-kafka plugin', () => {
       },
     },
   );
+
+  it('says in the health why nothing is heard, though a broker answers: a topic that cannot be made', async () => {
+    const { KAFKA_BROKERS, KAFKA_TOPIC_PREFIX } = server.topics();
+    const config = { brokers: [KAFKA_BROKERS], topicPrefix: KAFKA_TOPIC_PREFIX, replicationFactor: 100 };
+    const { instance, contributed, release } = await setUp(plugin, { config });
+    const subscribed = instance.provides.transport.subscribe('topic', () => {});
+    const [{ check }] = contributed.get('healthChecks') as [HealthCheck];
+    const { signal } = new AbortController();
+    let health = await check(signal);
+    while (health.status === 'up') health = await check(signal);
+    const why = 'it has too few brokers for the copies of a topic; set KAFKA_REPLICATION_FACTOR';
+    assert.deepEqual(health, { status: 'degraded', detail: `Kafka: ${why}` });
+    await Promise.all([assert.rejects(subscribed), release()]);
+  });
 });
