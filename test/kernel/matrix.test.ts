@@ -113,6 +113,7 @@ describe('the matrix of variables', () => {
   it('refuses what is no broker, no prefix of topics, and a way to sign in without a name', async () => {
     for (const [env, says] of [
       [{ KAFKA_BROKERS: 'kafka' }, /'brokers\.0'.*host:port.*\(variable KAFKA_BROKERS\)/],
+      [{ KAFKA_BROKERS: '[::1]:9092' }, /'brokers\.0'.*host:port/],
       [{ KAFKA_TOPIC_PREFIX: 'a b' }, /'topicPrefix'.*letters.*\(variable KAFKA_TOPIC_PREFIX\)/],
       [{ KAFKA_SASL_MECHANISM: 'plain' }, /'sasl\.username': must be set for plain: KAFKA_SASL_USERNAME/],
     ] as const)
@@ -235,7 +236,8 @@ function example(variable: Variable): [string, unknown] {
     case 'text':
       return ['127.0.0.1', '127.0.0.1'];
     case 'list':
-      if (variable.name === 'KAFKA_BROKERS') return ['a.example:9092, [::1]:9093', ['a.example:9092', '[::1]:9093']];
+      if (variable.name === 'KAFKA_BROKERS')
+        return ['a.example:9092, b.example:9093', ['a.example:9092', 'b.example:9093']];
       return ['http://a.example, http://b.example', ['http://a.example', 'http://b.example']];
   }
 }

@@ -22,11 +22,10 @@ class HeldCluster extends Cluster {
 }
 
 describe('the settings of Kafka', () => {
-  it('take brokers by a name or an address and a port, and nothing else', () => {
+  it('take brokers by a name or an IPv4 address and a port, and nothing else', () => {
     const take = (broker: string) => kafkaSettings.safeParse({ brokers: [broker] }).success;
-    for (const good of ['localhost:9092', 'kafka-0.kafka.svc:1', '10.0.0.1:65535', '[::1]:9092'])
-      assert.ok(take(good), good);
-    for (const bad of ['', 'kafka', 'kafka:', ':9092', 'kafka:0', 'kafka:65536', 'kafka:9092/x', '::1:9092', 'a b:1'])
+    for (const good of ['localhost:9092', 'kafka-0.kafka.svc:1', '10.0.0.1:65535']) assert.ok(take(good), good);
+    for (const bad of ['', 'kafka', 'kafka:', ':9092', 'kafka:0', 'kafka:65536', 'kafka:9092/x', '[::1]:9092', 'a b:1'])
       assert.ok(!take(bad), bad);
   });
 });
