@@ -37,9 +37,14 @@ export class Spool implements AsyncDisposable {
     }
   }
 
-  /** From the beginning. */
-  read(): AsyncIterable<Uint8Array> {
-    return this.#file.createReadStream({ start: 0, highWaterMark: PART_BYTES, autoClose: false });
+  /** From the beginning, as often as it is asked: a stream of the file would close it when its reader leaves. */
+  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let from = 0; ; ) {
+      const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafe(PART_BYTES), 0, PART_BYTES, from);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+      from += bytesRead;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
