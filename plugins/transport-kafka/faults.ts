@@ -39,16 +39,28 @@ const SAYINGS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/timeout|timed out/i, SILENCE],
 ];
 
-/** What is wrong, for the log and the health: an error of kafkajs in words, any other by its own. */
+/**
+ * What is wrong, for the log and the health. Never what kafkajs wrote itself, which may hold hosts and names: where there are
+ * no words for it, its name in Kafka's protocol, its code or its kind.
+ */
 export function faultOf(error: unknown): string {
   const chain: Error[] = [];
   for (let one = error; one instanceof Error && chain.length < 10; one = one.cause ?? firstOf(one)) chain.push(one);
-  for (const { code, type } of chain as readonly { readonly code?: unknown; readonly type?: unknown }[]) {
-    const known = CODES[String(type)] ?? CODES[String(code)];
-    if (known) return known;
-  }
-  const text = chain.find((one) => firstOf(one) === undefined)?.message ?? String(error);
-  return SAYINGS.find(([pattern]) => pattern.test(text))?.[1] ?? text;
+  const names = (chain as readonly Named[])
+    .flatMap(({ type, code }) => [type, code])
+    .filter((name) => name !== undefined);
+  const known = names.map((name) => CODES[String(name)]).find((words) => words !== undefined);
+  if (known) return known;
+  const top = chain.find((one) => firstOf(one) === undefined);
+  const text = top?.message ?? String(error);
+  const said = SAYINGS.find(([pattern]) => pattern.test(text))?.[1];
+  if (said) return said;
+  return top?.name.startsWith('KafkaJS') ? `it cannot be used (${names[0] ?? top.name})` : text;
+}
+
+interface Named {
+  readonly type?: unknown;
+  readonly code?: unknown;
 }
 
 /** Of several topics each has its own error; together they say nothing. */
