@@ -29,10 +29,10 @@ export class AccessLog {
     else if (this.#isSlow(method, ms)) this.#log.info(line(call, 'OK', ms), 'slow call');
   }
 
-  /** A caller who goes is refused nothing; that one had waited for long is worth a line. */
+  /** A caller who goes is refused nothing; that one had waited for long, or sent for long, is worth a line. */
   failed(call: RunningCall, method: ApiMethod, { code, reason }: CallError, ms: number): void {
     const isLeft = code === 'CANCELLED';
-    const isUsual = method.responseStream ? isUsualEnd(code, reason) : isLeft && !this.#isSlow(method, ms);
+    const isUsual = method.responseStream ? isUsualEnd(code, reason) : isLeft && ms <= this.#slowMs;
     if (this.#mode === 'none' || (this.#mode === 'slow' && isUsual)) return;
     const fields = { ...line(call, code, ms), reason };
     if (OWN_FAILURES.has(code)) this.#log.warn(fields, 'call failed');
@@ -44,7 +44,7 @@ export class AccessLog {
   }
 
   /** A stream takes as long as its reader likes, who ends it by going. */
-  #isSlow(method: ApiMethod, ms: number): boolean {
+  #isSlow(method: BoundMethod, ms: number): boolean {
     return this.#mode === 'slow' && ms > this.#slowMs && method.descriptor.methodKind === 'unary';
   }
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { DomainError, invalidField } from '../../../core/contracts/errors.ts';
 import { StoreError } from '../../../core/contracts/store.ts';
 import { shuttingDown } from '../../../core/lib/open-streams.ts';
-import { bytesOf } from '../../fixtures/echo/echo.ts';
-import { bootEcho, COUNT, decodeStatus, ECHO, failure, origin } from './support.ts';
+import { bytesOf, uploadService } from '../../fixtures/echo/echo.ts';
+import { bootEcho, bootWith, COUNT, contributor, decodeStatus, ECHO, failure, origin } from './support.ts';
 
 const hello = bytesOf('EchoRequest', { text: 'hello' });
 
@@ -204,6 +204,23 @@ describe('the access log', () => {
     assert.deepEqual(await left({ slowCallMs: 60_000 }), []);
     assert.deepEqual(await left({ slowCallMs: 1 }), ['call cancelled CANCELLED']);
     assert.deepEqual(await left({ logCalls: 'all' }), ['call cancelled CANCELLED']);
+  });
+
+  it('has an upload that its caller leaves in the same way: it is no stream of answers, which its reader ends', async () => {
+    const left = async (slowCallMs: number) => {
+      const upload = contributor(
+        'upload',
+        uploadService(() => new Promise(() => {})),
+      );
+      const { running, api, method, lines } = await bootWith([upload], { slowCallMs });
+      const none = async function* (): AsyncGenerator<never, void, undefined> {};
+      const leaving = origin({ signal: AbortSignal.timeout(5) });
+      await failure(api.clientStream(method('/echopb.UploadService/Upload'), none(), leaving));
+      await running.stop();
+      return lines.flatMap(({ message, fields }) => ('code' in fields ? [`${message} ${fields.code}`] : []));
+    };
+    assert.deepEqual(await left(60_000), []);
+    assert.deepEqual(await left(1), ['call cancelled CANCELLED']);
   });
 
   it('has nothing when it logs none, and never a request', async () => {
