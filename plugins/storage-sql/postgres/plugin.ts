@@ -4,7 +4,7 @@ import { type Declarations, dataMigrations, schemaMigrations } from '../../../co
 import { store } from '../../../core/contracts/store.ts';
 import { tables } from '../../../core/contracts/tables.ts';
 import { definePlugin } from '../../../core/kernel/index.ts';
-import type { Database } from '../database.ts';
+import type { Database, DatabaseError } from '../database.ts';
 import { appliedAtStart, declarationsOf, transactOn } from '../schema/at-start.ts';
 import { explain } from '../schema/explain.ts';
 import { migratorOf } from '../schema/migrator.ts';
@@ -15,6 +15,7 @@ import { PostgresDatabase } from './database.ts';
 import { describe, faultOf } from './faults.ts';
 import { Opening } from './opening.ts';
 import { reach } from './reach.ts';
+import { Refusals } from './refusals.ts';
 import { postgresSettings } from './settings.ts';
 
 /** How long the start waits for the first try to open the database, in milliseconds. */
@@ -33,12 +34,13 @@ export default definePlugin({
   setup({ config, deps, contribute, defer, log }) {
     const database = new PostgresDatabase(config);
     defer('connections', () => database.close());
+    const refusals = new Refusals(log);
     const options = {
       kind: 'postgres',
       shared: true,
       ...(deps.clock ? { clock: deps.clock } : {}),
       listenerFailed: (error: unknown) => log.error({ err: error }, 'a listener of commits threw; the commit stands'),
-      denied: (error: unknown) => log.error({ err: error }, 'PostgreSQL does not let the tracker do its work'),
+      denied: (error: DatabaseError) => refusals.say(error),
     };
     const sql = new SqlStore(options);
     const transact = (on: Database) => transactOn(on, options);
