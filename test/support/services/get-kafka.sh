@@ -9,8 +9,6 @@ mkdir -p "$(dirname "$libs")"
 new=$(mktemp -d "$libs.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 mvn -B -q -U -f "$here/kafka-pom.xml" dependency:copy-dependencies "-DoutputDirectory=$new"
-touch "$new/.complete"
-chmod 755 "$new"
-[ -e "$libs/.complete" ] && exit 0
-rm -rf "$libs"
-mv -T "$new" "$libs"
+mkdir -p "$libs"
+mv "$new"/*.jar "$libs"
+touch "$libs/.complete"
