@@ -4,6 +4,7 @@ import type { Store } from '../../../core/contracts/store.ts';
 import type { Logger } from '../../../core/kernel/index.ts';
 import { pause } from '../../../core/lib/pause.ts';
 import { type Cluster, isTooLarge } from '../cluster.ts';
+import { SILENCE } from '../faults.ts';
 import { Notice } from '../notice.ts';
 import { Sender } from '../sender.ts';
 import { batches } from './batches.ts';
@@ -135,7 +136,7 @@ export class Relay {
 
   async #send(sender: Sender, batch: readonly EventMessage[], signal: AbortSignal): Promise<void> {
     const { lateMs = LATE_MS } = this.#parts;
-    const late = setTimeout(() => this.#notice.away(`no answer within ${lateMs} ms`), lateMs).unref();
+    const late = setTimeout(() => this.#notice.away(SILENCE), lateMs).unref();
     try {
       await sender.send(batch, signal);
     } finally {

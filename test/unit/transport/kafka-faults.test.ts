@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import kafkajs from 'kafkajs';
-import { faultOf } from '../../../plugins/transport-kafka/faults.ts';
+import { faultOf, SILENCE } from '../../../plugins/transport-kafka/faults.ts';
+import { Notice } from '../../../plugins/transport-kafka/notice.ts';
+import { recordingLogger } from '../plugin-context.ts';
 
 // kafkajs is CommonJS, and names its errors only at run time.
 const { KafkaJSConnectionError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError } = kafkajs;
@@ -12,7 +14,7 @@ describe('what is wrong with Kafka', () => {
   it('is said in words, by the error behind all others that has any', () => {
     const refused = new KafkaJSConnectionError('connect to 10.0.0.1:9092', { code: 'ECONNREFUSED' });
     assert.match(faultOf(retried(refused)), /^nothing listens there/);
-    assert.equal(faultOf('no answer within 5000 ms'), 'no answer within 5000 ms');
+    assert.equal(faultOf('the consumer has stopped'), 'the consumer has stopped');
     assert.equal(faultOf(new Error('no place in a group')), 'no place in a group');
   });
 
@@ -23,5 +25,14 @@ describe('what is wrong with Kafka', () => {
     assert.equal(faultOf(lost), 'it cannot be used (ESOMETHING)');
     const unknown = new KafkaJSConnectionError('failed at secret.host', {});
     assert.equal(faultOf(unknown), 'it cannot be used (KafkaJSConnectionError)');
+  });
+
+  it('is one line, and another where a later try tells more than silence did', () => {
+    const log = recordingLogger();
+    const notice = new Notice(log, { here: 'here', away: 'away' });
+    for (const error of [SILENCE, new Error('Request timed out'), 'no place in a group', 'the consumer has stopped'])
+      notice.away(error);
+    const reasons = log.lines.map(({ fields }) => fields);
+    assert.deepEqual(reasons, [{ reason: SILENCE }, { reason: 'no place in a group' }]);
   });
 });
