@@ -13,7 +13,10 @@ export function refuseAborted({ signal }: TransactionOptions): void {
   if (signal?.aborted) throw calledOff(signal);
 }
 
-/** Calls back once, when the time is up or the signal is aborted, unless it was cleared before. */
+/**
+ * Calls back once, when the time is up or the signal is aborted, unless it was cleared before. It holds nothing after that:
+ * what was called off may never end.
+ */
 export class Deadline implements Watched {
   readonly #signal: Cancellation | undefined;
   readonly #timeoutMs: number;
@@ -46,6 +49,7 @@ export class Deadline implements Watched {
 
   /** The signal's abort. */
   handleEvent(): void {
+    this.clear();
     this.#over(calledOff(this.#signal!));
   }
 
@@ -58,6 +62,7 @@ export class Deadline implements Watched {
   }
 
   #expire(): void {
+    this.clear();
     this.#over(new StoreError('unavailable', `the transaction took longer than ${this.#timeoutMs} ms`));
   }
 }
