@@ -28,7 +28,7 @@ export function openFile(given: string): OpenFile {
     const path = locate(absolute);
     const release = lockProcess(path);
     try {
-      refuseSecondName(path);
+      refuseFolderOrSecondName(path);
       refuseForeign(path);
     } catch (error) {
       release();
@@ -82,8 +82,10 @@ function makeFolder(path: string): void {
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** Each name of a file has a lock and a write-ahead log of its own, so that two processes would destroy it. */
-function refuseSecondName(path: string): void {
-  if ((statSync(path, { throwIfNoEntry: false })?.nlink ?? 1) > 1)
+function refuseFolderOrSecondName(path: string): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) throw new DatabaseError('failed', 'it is a folder; name a file in it');
+  if ((there?.nlink ?? 1) > 1)
     throw new DatabaseError('failed', 'it has several names (hard links); copy it to a file of its own');
 }
 

@@ -105,6 +105,8 @@ export class SqlStore implements Store {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const running: Running = {
       callOff(why) {
+        // Its function may never return.
+        deadline.clear();
         tx.callOff(why);
         reject(why);
       },

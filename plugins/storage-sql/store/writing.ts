@@ -53,6 +53,8 @@ export class Writing<T> {
   /** Ends it now. Of a commit that was sent nobody knows the end, so it has some time left. */
   callOff(why: StoreError): void {
     this.#over ??= why;
+    // Its function may never return.
+    this.#deadline.clear();
     if (!this.#isCommitting) {
       this.#end(why);
       return;

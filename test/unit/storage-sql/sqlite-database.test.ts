@@ -402,6 +402,10 @@ describe('the SQLite database', () => {
       await assert.rejects(open({ path: '/proc/tracker/x.db' }), is('unavailable', /folder cannot be made.*ENOENT/));
     });
 
+    it('refuses a folder for what it is', async () => {
+      await assert.rejects(open({ path: folder }), is('failed', /it is a folder/));
+    });
+
     it('refuses one that has a second name, under which another process could have it', async () => {
       await (await withTable()).close();
       linkSync(path, join(folder, 'second.db'));
