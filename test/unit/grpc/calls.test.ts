@@ -83,7 +83,8 @@ describe('a unary call over gRPC', () => {
     const call = await promise;
     // Counted anew from when it came: on the wire it is how long there is.
     assert.ok(Math.abs(call.deadline - deadline) < 2_000, `${call.deadline} is not ${deadline}`);
-    assert.equal((call.signal.reason as DomainError).code, 'DEADLINE_EXCEEDED');
+    // The client counts too, and cancels: the server learns of that before or behind its own deadline.
+    assert.ok(['DEADLINE_EXCEEDED', 'CANCELLED'].includes((call.signal.reason as DomainError).code));
   });
 
   it('tells its handler when the caller cancels', async () => {
