@@ -178,12 +178,14 @@ describe('the relay to Kafka', function () {
       await events.end();
       const relay = lines.filter((line) => line.startsWith('events '));
       // Whether it had something to send before the broker came the first time is the store's affair.
-      assert.deepEqual(relay.slice(-3), [
+      // A broker that was silent and then gone are two reasons, and a line for each.
+      const turns = relay.filter((line, i) => line !== relay[i - 1]);
+      assert.deepEqual(turns.slice(-3), [
         'events reach Kafka',
         'events wait in the log for Kafka, and are sent when it is there',
         'events reach Kafka',
       ]);
-      assert.ok(relay.length <= 4, relay.join('\n'));
+      assert.ok(relay.length <= 6, relay.join('\n'));
     });
   });
 });
